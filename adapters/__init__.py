@@ -1,0 +1,1 @@
+"""Sources of data; each folder is one provider."""

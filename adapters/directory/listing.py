@@ -1,0 +1,49 @@
+"""The names of one directory in byte order, however many there are."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO, Final
+
+from vault import limits
+
+_BLOCK: Final = 64 * limits.KIB
+
+
+def sorted_names(fd: int) -> Iterator[bytes]:
+    """List an open directory now, and give its names in byte order.
+
+    Up to `limits.NAMES_IN_MEMORY` are sorted in memory, more in files. Raises OSError.
+    """
+    encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+    with os.scandir(fd) as found:
+        names = (item.name.encode(encoding, errors) for item in found)
+        batch = sorted(islice(names, limits.NAMES_IN_MEMORY))
+        if len(batch) < limits.NAMES_IN_MEMORY:
+            return iter(batch)
+        runs = []
+        while batch:
+            runs.append(_spill(batch))
+            batch = sorted(islice(names, limits.NAMES_IN_MEMORY))
+    return heapq.merge(*(_read(run) for run in runs))
+
+
+def _spill(names: list[bytes]) -> IO[bytes]:
+    run = tempfile.TemporaryFile(prefix="vault-names-")  # noqa: SIM115 (its reader closes it)
+    run.write(b"\0".join(names))
+    run.seek(0)
+    return run
+
+
+def _read(run: IO[bytes]) -> Iterator[bytes]:
+    with run:
+        rest = b""
+        while block := run.read(_BLOCK):
+            *whole, rest = (rest + block).split(b"\0")
+            yield from whole
+        yield rest

@@ -1,0 +1,1 @@
+"""Measures vault, its peers and the machine beneath them; started by `scripts/bench`."""

@@ -1,0 +1,76 @@
+"""Vault and its peers in turn over the same course, round after round; the table of medians."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from benching.contenders import KINDS, Contender
+from benching.gateway import Gateway, serving
+from benching.measuring import fresh, same, timed
+from benching.results import Results, Sheet, table
+
+
+@dataclass(frozen=True)
+class Course:
+    """What each contender has to do: `run` notes the figures of `steps` (title by name).
+
+    `live` is the folder to protect; `needed` the bytes on disk that a contender may take a round.
+    """
+
+    words: str
+    steps: Mapping[str, str]
+    live: Path
+    needed: int
+    run: Callable[[Contender, Results, str], None]
+    remote: bool = False
+
+
+def race(chosen: argparse.Namespace, course: Course) -> None:
+    """Run all rounds; in each another one begins. The last step is the table."""
+    peers = [name for name in chosen.peers.split(",") if name not in ("", "none")]
+    names = ["vault", *peers]
+    needed = course.needed * len(names) * chosen.rounds
+    if shutil.disk_usage(course.live).free < needed:
+        raise SystemExit(f"{course.live} has not the {needed / 1e9:.0f} GB free that it may take")
+    folder, sheet = fresh(chosen.where), Sheet(chosen.out)
+    results, heads = Results(sheet, chosen.kind), dict[str, str]()
+    with serving(folder / "s3") if course.remote else nullcontext() as gateway:
+        for number in range(chosen.rounds):
+            turn = number % len(names)
+            for name in [*names[turn:], *names[:turn]]:
+                label = f"{name}-{number}"
+                bucket = gateway.bucket(label) if isinstance(gateway, Gateway) else None
+                contender = KINDS[name](folder / label, course.live, bucket)
+                heads[name] = contender.version()
+                for call in contender.setup():
+                    timed(call)
+                course.run(contender, results, str(number))
+    lines = table(
+        ["", "", *(heads[name] for name in names), "ratio"], results.compared(names, course.steps)
+    )
+    words = f"{course.words} --peers {','.join(peers) or 'none'} --rounds {chosen.rounds}"
+    sheet.table(f"`scripts/bench {chosen.kind} {words}`", lines)
+    print(f"Repositories and what was restored are in {folder}; delete it for the room it takes.")
+
+
+def snapshot(contender: Contender, results: Results, step: str, label: str) -> None:
+    """Measure a snapshot, and what it adds to the store."""
+    before = contender.held()
+    os.sync()
+    figures = timed(contender.snapshot(f"{label}-{step}"))
+    results.note(contender.name, step, figures, contender.held() - before)
+
+
+def restore(contender: Contender, results: Results) -> None:
+    """Measure a restore, and compare what came back, outside the measured time."""
+    target = contender.base / "restored"
+    call = contender.restore(target)
+    os.sync()
+    results.note(contender.name, "restore", timed(call))
+    same(contender.live, target)

@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""Restore snapshots from a store and a recovery kit alone, without vault.
+
+    rescue.py --store URL --kit FILE                          list the snapshots
+    rescue.py --store URL --kit FILE --volume NAME --to DIR   restore the newest of a volume
+    rescue.py --store URL --kit FILE --snapshot ID --to DIR   restore this one
+
+Needs Python 3.11 and: pip install boto3 blake3 zstandard cryptography pyrage msgspec. Credentials
+for s3:// are found as boto3 finds them. Numbers in brackets are sections of docs/format.md.
+"""
+
+# fmt: off
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from collections import namedtuple
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import boto3
+import msgspec
+import pyrage
+import zstandard
+from blake3 import blake3
+from botocore.exceptions import ClientError
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+MOST = 64 << 20  # bytes of any one object [2]
+DIRECTORY, SYMLINK, NODES = 1, 2, {3: 0o010000, 4: 0o020000, 5: 0o060000, 6: 0o140000}
+FIELDS = "path kind mode uid gid mtime size ctime ino dev n link target rdev attrs segments torn"
+Entry = namedtuple("Entry", FIELDS)  # noqa: PYI024
+Record = namedtuple("Record", "key header head tail stored_at")  # noqa: PYI024
+UNREAD = (KeyError, ValueError, TypeError, OSError, ClientError, msgspec.DecodeError,
+          struct.error, zstandard.ZstdError, InvalidSignature, InvalidTag)
+
+class Files:
+    """A file:// store: `objects/<key>`, later versions beside it as `<key>~<n>`."""
+    def __init__(self, url: str) -> None:
+        self.root = Path(unquote(urlsplit(url).path)) / "objects"
+
+    def versions(self, prefix: str) -> Iterator[tuple[datetime, str, str]]:
+        for path in (self.root / prefix.rpartition("/")[0]).rglob("*"):
+            key = path.relative_to(self.root).as_posix().partition("~")[0]
+            if key.startswith(prefix) and path.is_file():
+                yield datetime.fromtimestamp(path.stat().st_mtime).astimezone(), key, str(path)
+
+    def read(self, key: str, start: int, length: int, version: str = "") -> bytes:
+        with open(version or self.root / key, "rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+class Bucket:
+    """An s3:// store."""
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        option = dict(parse_qsl(parts.query)).get
+        place = {"endpoint_url": option("endpoint"), "region_name": option("region")}
+        self.client: Any = boto3.client("s3", **place, verify=option("ca"))
+        self.bucket, prefix = parts.netloc, unquote(parts.path).strip("/")
+        self.prefix = prefix + "/" if prefix else ""
+
+    def versions(self, prefix: str) -> Iterator[tuple[datetime, str, str]]:
+        pages = self.client.get_paginator("list_object_versions")
+        for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
+            for item in page.get("Versions", ()):  # and no delete markers
+                yield item["LastModified"], item["Key"][len(self.prefix) :], item["VersionId"]
+
+    def read(self, key: str, start: int, length: int, version: str = "") -> bytes:
+        where: Any = {"Bucket": self.bucket, "Key": self.prefix + key}
+        where |= {"VersionId": version} if version else {}
+        answer = self.client.get_object(**where, Range=f"bytes={start}-{start + length - 1}")
+        return bytes(answer["Body"].read())
+
+def unseal(context: str, secret: bytes, number: int, bound: bytes, data: bytes) -> bytes:
+    key = blake3(secret, derive_key_context=context).digest()
+    return AESGCM(key).decrypt(number.to_bytes(12, "big"), data, bound)
+
+class Vault:
+    """A store read with a kit."""
+    def __init__(self, store: Files | Bucket, kit: str) -> None:
+        self.store = store
+        lines = [line.strip() for line in kit.splitlines()]
+        fields = dict(line.split(" ", 1) for line in lines if " " in line and line[0] != "#")
+        self.id = fields["vault"]
+        self.identities: list[Any] = [
+            pyrage.x25519.Identity.from_str(s) for s in lines if s.startswith("AGE-SECRET-KEY-")]
+        for block in kit.split("-----BEGIN ")[1:]:
+            pem = "-----BEGIN " + block[: block.rindex("-----") + 5] + "\n"
+            self.identities.append(pyrage.ssh.Identity.from_buffer(pem.encode()))
+        self.sessions, self.chunks, self.whole = {}, {}, ("", b"")
+        self.members = [{"key": fields["root-public"], "role": "charter", "revoked_at": None}]
+        charters = self.records("charter/", "charter")
+        newest = max(charters, key=lambda r: json.loads(r.tail)["number"], default=None)
+        if newest is None:
+            raise ValueError("no charter that this kit's root key signed is in the store")
+        self.members += [m for m in json.loads(newest.tail)["members"] if m["role"] == "writer"]
+
+    def objects(self, prefix: str) -> Iterator[tuple[str, bytes, datetime]]:
+        """Objects in order of age: of each the oldest version that hashes to its name [2]."""
+        whole = {}
+        for at, key, version in sorted(self.store.versions(prefix)):
+            if not whole.setdefault(key, False):
+                data = self.store.read(key, 0, MOST, version)
+                if blake3(data).hexdigest() == key[-64:]:
+                    whole[key] = True
+                    yield key, data, at
+        print(*(f"damaged: {key}\n" for key in whole if not whole[key]), end="", file=sys.stderr)
+
+    def records(self, prefix: str, kind: str) -> Iterator[Record]:
+        """What is signed by whom the charter allows [3, 5]; the rest is told and passed over."""
+        for key, data, at in self.objects(prefix):
+            try:
+                yield self.record(key, kind, data, at)
+            except UNREAD as error:
+                print(f"passed over: {key}: {error!r}", file=sys.stderr)
+
+    def record(self, key: str, kind: str, data: bytes, at: datetime) -> Record:
+        magic, version, size = struct.unpack_from(">8sHI", data)
+        (length,) = struct.unpack_from(">Q", data, 14 + size)
+        if (magic, version, 22 + size + length + 64) != (b"VAULTREC", 1, len(data)):
+            raise ValueError("not a record that this program reads")
+        header, body = json.loads(data[14 : 14 + size]), data[22 + size : -64]
+        signer = Ed25519PublicKey.from_public_bytes(bytes.fromhex(header["key"]))
+        signer.verify(data[-64:], data[:-64])
+        role = "charter" if kind == "charter" else "writer"
+        ends = [m["revoked_at"] for m in self.members
+                if (m["key"], m["role"]) == (header["key"], role)]
+        if not any(end is None or at < datetime.fromisoformat(end) for end in ends):
+            raise ValueError("signed by none whom the charter allows")
+        if (header["kind"], header["vault"], header.get("features")) != (kind, self.id, []):
+            raise ValueError(f"of another kind or vault, or needs a newer program: {header}")
+        open_end = 4 + struct.unpack_from(">I", body)[0] if role == "writer" else 0
+        return Record(key, header, body[4:open_end], body[open_end:], at)
+
+    def keys(self, session: str) -> dict[str, Any]:
+        """The keys of a session [6]."""
+        if session not in self.sessions:
+            for found in self.records(f"keys/{session}-", "session"):
+                keys = json.loads(pyrage.decrypt(found.tail, self.identities))
+                if {session, self.id, found.header["key"]} <= {*keys.values()}:
+                    break
+            else:
+                raise ValueError(f"the keys of {session} are gone")
+            self.sessions[session] = keys
+        return self.sessions[session]
+
+    def chunk(self, ref: list[Any], kind: int) -> bytes:
+        """A chunk by its ref, proven; from the authentic version where another lies on top [7]."""
+        name, pack, (start, length) = ref[0] + bytes([kind]), ref[1][0].hex(), ref[2][2:4]
+        if name not in self.chunks:
+            key = f"packs/{pack[:2]}/{pack}"
+            try:
+                data = self.open(ref, kind, self.store.read(key, start, length))
+            except UNREAD:
+                if self.whole[0] != key:
+                    self.whole = key, {k: d for k, d, _ in self.objects(key)}.get(key, b"")
+                data = self.open(ref, kind, self.whole[1][start : start + length])
+            self.chunks = dict([*self.chunks.items()][-15:]) | {name: data}
+        return self.chunks[name]
+
+    def open(self, ref: list[Any], kind: int, sealed: bytes) -> bytes:
+        name, (_, session, salt), (_, number, _, _, size, compressed) = ref
+        keys, vault = self.keys(session), blake3(self.id.encode()).digest(length=16)
+        bound = vault + salt + struct.pack(">Q", number) + name + bytes([kind])
+        secret = bytes.fromhex(keys["data_key"]) + salt
+        data = unseal("vault 2026-11 pack key", secret, number, bound, sealed)
+        if compressed:
+            if size > 16 << 20 or zstandard.frame_content_size(data) != size:
+                raise ValueError("a chunk is not of its size")
+            data = zstandard.ZstdDecompressor().decompress(data)
+        if blake3(data, key=bytes.fromhex(keys["chunk_id_key"])).digest() != name:
+            raise ValueError("a chunk is not what its id says")
+        return data
+
+    def entries(self, record: Record, lost: list[str]) -> Iterator[tuple[Entry, list[Any]]]:
+        """Entries with their pieces [ref, offset, length], in order [8, 9, 10]."""
+        keys = self.keys(json.loads(record.head)["session"])
+        if keys["writer"] != record.header["key"]:
+            raise ValueError("the snapshot and its session have different signers")
+        secret, bound = bytes.fromhex(keys["data_key"]), blake3(record.head).digest()
+        secret += record.tail[:32]
+        plain = unseal("vault 2026-11 snapshot body", secret, 0, bound, record.tail[32:])
+        parts: list[Any] = []
+        for table in msgspec.msgpack.decode(plain)["table"]:
+            packs, rows = msgspec.msgpack.decode(self.chunk(table, 2))
+            for first, row in rows:
+                try:
+                    page = msgspec.msgpack.decode(self.chunk(to_ref(packs, row), 1))
+                except UNREAD as error:
+                    lost.append(f"the entries from {os.fsdecode(first)!r} on: {error!r}")
+                    continue
+                refs = [to_ref(page[0], chunk) for chunk in page[1]]
+                for fields, extents, part, count in page[2]:
+                    parts = parts if part == len(parts) else []
+                    pieces = [(refs[c], start, size) for c, start, size in extents]
+                    parts += [(Entry(*fields[:17]), pieces)] if part == len(parts) else []
+                    if len(parts) == count:
+                        joined = [span for entry, _ in parts for span in entry.segments or ()]
+                        segments = None if parts[0][0].segments is None else joined
+                        pieces = [piece for _, more in parts for piece in more]
+                        yield parts[0][0]._replace(segments=segments), pieces
+                        parts = []
+
+def to_ref(packs: list[Any], row: list[Any]) -> list[Any]:
+    return [row[0], packs[row[1]], [packs[row[1]][0], *row[2:]]]
+
+def write(root: bytes, made: dict[bytes, Entry], entry: Entry, blocks: Iterator[bytes]) -> None:
+    """Make one entry, below a directory that this program has made: so through no symlink."""
+    path, name = os.path.join(root, entry.path), entry.path.rpartition(b"/")[2]
+    above = {place.rpartition(b"/")[0] for place in (entry.path, entry.link or entry.path)}
+    if entry.path and (not above <= made.keys() or name in (b"", b".", b"..") or b"\0" in name):
+        raise ValueError("its path is not below a directory of this snapshot")
+    if entry.kind == DIRECTORY:
+        os.makedirs(path, exist_ok=not entry.path)
+        made[entry.path] = entry
+    elif entry.link is not None:
+        os.link(os.path.join(root, entry.link), path, follow_symlinks=False)
+    elif entry.kind == SYMLINK:
+        os.symlink(entry.target, path)
+    elif entry.kind in NODES:
+        os.mknod(path, NODES[entry.kind] | 0o600, entry.rdev)
+    else:
+        fill(path, entry, blocks)
+    if entry.kind != DIRECTORY and entry.link is None:
+        dress(path, entry)
+
+def fill(path: bytes, entry: Entry, blocks: Iterator[bytes]) -> None:
+    left = b""
+    with open(path, "xb") as file:
+        try:
+            for start, length in [(0, entry.size)] if entry.segments is None else entry.segments:
+                file.seek(start if min(length, start - file.tell()) >= 0 else -1)  # or ValueError
+                while length and (left := left or next(blocks, b"")):
+                    size = file.write(left[:length])
+                    left, length = left[size:], length - size
+                if length and not entry.torn:
+                    raise ValueError("its content is shorter than it should be")
+            file.truncate(entry.size)
+        except UNREAD:
+            os.unlink(path)
+            raise
+
+def dress(path: bytes, entry: Entry) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, entry.uid, entry.gid, follow_symlinks=False)
+    if entry.kind != SYMLINK:
+        os.chmod(path, entry.mode)
+    for name, value in entry.attrs:
+        os.setxattr(path, name, value, follow_symlinks=False)
+    os.utime(path, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
+
+def restore(vault: Vault, record: Record, to: str) -> int:
+    """Restore all that can be; returns the exit status: 3 where something is missing."""
+    lost, made = [], {}
+    os.makedirs(root := os.fsencode(to))
+    for entry, pieces in vault.entries(record, lost):
+        try:
+            blocks = (vault.chunk(ref, 0)[at : at + size] for ref, at, size in pieces)
+            write(root, made, entry, blocks)
+        except UNREAD as error:
+            lost.append(f"{os.fsdecode(entry.path)!r}: {error!r}")
+    for path, entry in reversed(made.items()):
+        try:
+            dress(os.path.join(root, path), entry)
+        except OSError as error:
+            lost.append(f"{os.fsdecode(path)!r}: {error!r}")
+    print(*(f"not whole: {text}\n" for text in lost), end="", file=sys.stderr)
+    return 3 if lost else 0
+
+def main() -> int:
+    words = [word for word in sys.argv[1:] if word != "--list"]
+    given = dict(zip(words[::2], words[1::2], strict=False))
+    needed, known = {"--store", "--kit"}, {"--store", "--kit", "--volume", "--snapshot", "--to"}
+    if len(words) % 2 or not needed <= given.keys() <= known:
+        sys.exit(__doc__)
+    place = Bucket if given["--store"].startswith("s3:") else Files
+    vault = Vault(place(given["--store"]), Path(given["--kit"]).read_text())
+    records = [(json.loads(r.head), r) for r in vault.records("snapshots/", "snapshot")]
+    found = [(h, r) for h, r in records if r.key[:-65] == f"snapshots/{h['volume']}/{h['id']}"]
+    names = {given.get("--volume"), given.get("--snapshot")} - {None}
+    if not names or "--to" not in given:
+        for head, record in found:
+            print(head["id"], record.stored_at, head["volume_name"], head["files"], head["bytes"])
+        return 2 if names else 0
+    chosen = [r for h, r in found if names & {h["id"], h["volume"], h["volume_name"]}]
+    return restore(vault, chosen[-1], given["--to"]) if chosen else 1
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (*UNREAD, pyrage.DecryptError) as error:
+        sys.exit(f"this cannot be read: {error!r}")

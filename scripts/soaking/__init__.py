@@ -1,0 +1,1 @@
+"""Soak: hours of daemon, purger and collector on a real server, with time that flies and kills."""

@@ -1,0 +1,122 @@
+"""Lets something befall a verb at one step after another, until it happens after its end."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterable
+from random import Random
+
+from tests.crash.small_disk import SmallDisk
+from tests.crash.steps import arm, arm_calls, watch_syncs
+from tests.crash.verb import Verb
+from tests.crash.world import ServerWorld
+from vault.testing.crash import CrashPoint, killed_at
+from vault.testing.power import Disk, leave
+
+NEVER = 1 << 60
+FULL = ("error: DiskFull:", "error: StoreFull:", "no room left", "No space left")
+AWAY = ("error: StoreUnreachable:", "is not reachable", "no answer")
+
+
+def kill(verb: Verb, steps: Iterable[int]) -> int:
+    """The process of a verb is killed at each of these steps; returns how often it died."""
+
+    def dying(point: CrashPoint) -> str:
+        arm(point)
+        return verb.act()
+
+    deaths = 0
+    for number in steps:
+        verb.prepare()
+        died, told = killed_at(number, dying)
+        assert not told.startswith("error:"), (number, told)
+        assert died is (told == "")
+        verb.settle(told)
+        if not died:
+            break
+        deaths += 1
+    verb.world.check(whole=True)
+    return deaths
+
+
+def lose_power(verb: Verb, steps: Iterable[int]) -> int:
+    """Power is lost at each of these steps, and right after the end; returns how often before it.
+
+    In turns nothing survives that was not synced, and some of it.
+    """
+    spill = verb.world.root.with_name("spill")
+
+    def losing(point: CrashPoint, dice: Random | None) -> str:
+        disk = Disk(verb.world.root)
+        watch_syncs(disk)
+        arm(point)
+
+        def lose(dice: Random | None = dice) -> None:
+            with spill.open("wb") as file:
+                pickle.dump(disk.after_loss(dice), file)
+
+        point.before_the_end = lose
+        told = verb.act()
+        lose(None)
+        return told
+
+    losses = 0
+    for turn, number in enumerate(steps):
+        verb.prepare()
+        os.sync()
+        dice = Random(number) if turn % 2 else None
+        died, told = killed_at(number, lambda point, dice=dice: losing(point, dice))  # type: ignore[misc]
+        assert not told.startswith("error:"), (number, told)
+        with spill.open("rb") as file:
+            leave(verb.world.root, pickle.load(file))
+        verb.settle(told)
+        if not died:
+            break
+        losses += 1
+    verb.world.check(whole=True)
+    return losses
+
+
+def fill_disk(verb: Verb, disk: SmallDisk, pages: Iterable[int]) -> int:
+    """The disk has only so many pages left; returns how often that was too few, until it is not."""
+
+    def undisturbed(_point: CrashPoint) -> str:
+        return verb.act()
+
+    refusals = 0
+    for number in pages:
+        verb.prepare()
+        disk.leave(number)
+        _, told = killed_at(NEVER, undisturbed)
+        disk.grow()
+        failed = told.startswith("error:")
+        assert not failed or any(words in told for words in FULL), (number, told)
+        verb.settle("" if failed else told)
+        if not failed:
+            break
+        refusals += 1
+    verb.world.check(whole=True)
+    return refusals
+
+
+def kill_server(verb: Verb, world: ServerWorld, calls: Iterable[int]) -> int:
+    """The server dies before each of these calls, and stays away until the verb has ended."""
+    server = world.scene.bucket.server
+
+    def abandoned(point: CrashPoint) -> str:
+        arm_calls(point)
+        point.instead = server.kill
+        return verb.act()
+
+    failures = 0
+    for number in calls:
+        verb.prepare()
+        _, told = killed_at(number, abandoned)
+        world.restart()
+        failed = told.startswith("error:")
+        assert not failed or any(words in told for words in AWAY), (number, told)
+        verb.settle("" if failed else told)
+        failures += failed
+    verb.world.check(whole=True)
+    return failures

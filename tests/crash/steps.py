@@ -1,0 +1,98 @@
+"""What counts as a step of a process: all that changes a file system, catalog, index or store."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from adapters.directory import kernel
+from vault.store.directory import DirectoryStore
+from vault.store.s3 import S3Store
+from vault.testing.crash import CrashPoint
+from vault.testing.power import Disk
+
+Commit = Callable[[sqlite3.Connection], None]
+_FULL = 2
+_READS = ("get", "list", "retention", "now")
+
+
+def arm(point: CrashPoint) -> None:
+    """Make steps of every change and of every call to the store, in this process from here on."""
+    point.wrap_system()
+    point.wrap(kernel._libc(), "renameat2", "syncfs")
+    arm_calls(point)
+    point.wrap(DirectoryStore, "put", "extend", "delete")
+    point.wrap_reads(DirectoryStore, *_READS)
+    watch_commits(around=point.around)
+
+
+def arm_calls(point: CrashPoint) -> None:
+    """Make steps of the calls to a server alone."""
+    point.wrap(S3Store, "put", "extend", "delete")
+    point.wrap_reads(S3Store, *_READS)
+
+
+def watch_commits(
+    *, around: Callable[[Callable[..., Any]], Callable[..., Any]], done: Commit = lambda _: None
+) -> None:
+    """Have every commit of SQLite pass through `around`; `done` is called after each."""
+
+    class Watched(sqlite3.Connection):
+        """Commits by `COMMIT`, or as a context."""
+
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            run = super().execute
+            if sql != "COMMIT":
+                return run(sql, *values)
+            return around(self._finished(run))(sql, *values)  # type: ignore[no-any-return]
+
+        def __exit__(self, *error: object) -> Any:
+            return around(self._finished(super().__exit__))(*error)
+
+        def close(self) -> None:
+            done(self)  # what the log holds is made durable before it goes into the file
+            around(super().close)()
+
+        def _finished(self, run: Callable[..., Any]) -> Callable[..., Any]:
+            def commit(*words: Any) -> Any:
+                answer = run(*words)
+                done(self)
+                return answer
+
+            return commit
+
+    connect: Any = sqlite3.connect
+    sqlite3.connect = lambda *a, **named: connect(*a, **{**named, "factory": Watched})
+
+
+def watch_syncs(disk: Disk) -> None:
+    """Tell the model of a disk whatever this process makes durable from here on."""
+    sync, whole = os.fsync, kernel._libc().syncfs
+
+    def synced(handle: int) -> None:
+        sync(handle)
+        disk.keep(handle)
+
+    def all_synced(handle: int) -> int:
+        answer: int = whole(handle)
+        disk.keep_all()
+        return answer
+
+    def committed(connection: sqlite3.Connection) -> None:
+        try:
+            (level,) = connection.cursor().execute("PRAGMA synchronous").fetchone()
+            rows = connection.cursor().execute("PRAGMA database_list").fetchall()
+        except sqlite3.ProgrammingError:
+            return  # closed already
+        log = Path(f"{rows[0][2]}-wal")
+        if level >= _FULL and rows[0][2]:
+            if not disk.is_kept(log):
+                disk.keep_path(log.parent)  # SQLite does so with a log's first sync
+            disk.keep_path(log)
+
+    setattr(os, "fsync", synced)  # noqa: B010 - it takes only what vault passes it
+    setattr(kernel._libc(), "syncfs", all_synced)  # noqa: B010 - it has no such attribute for mypy
+    watch_commits(around=lambda call: call, done=committed)

@@ -1,0 +1,41 @@
+"""A disk full at every write of every verb: refused by name, nothing lost, completed with room."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.crash.accidents import fill_disk
+from tests.crash.getting_back import Join, Rebuild, Restore, RestoreInPlace
+from tests.crash.keeping import Collect, Extend, Purge
+from tests.crash.protecting import Delete, Hold, Init, Snapshot, Undelete
+from tests.crash.small_disk import small_disk
+from tests.crash.verb import Verb
+from tests.crash.world import file_world
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+PLACES: dict[str, tuple[type[Verb], ...]] = {
+    "home": (Snapshot, Delete, Undelete, Hold, Purge, Extend, Collect, RestoreInPlace, Rebuild),
+    "store": (Snapshot, Delete, Undelete, Hold, Purge, Extend, RestoreInPlace),
+    "srv": (Delete, Undelete, Purge, RestoreInPlace),
+    "target": (Restore,),
+    "other": (Init, Join),
+}
+ALL = pytest.mark.parametrize(
+    ("place", "verb"), [(place, verb) for place, verbs in PLACES.items() for verb in verbs]
+)
+
+
+@ALL
+def test_with_a_few_pages_left(tmp_path: Path, place: str, verb: type[Verb]) -> None:
+    with small_disk(tmp_path / "world" / place) as disk, file_world(tmp_path / "world") as world:
+        fill_disk(verb(world), disk, (0, 1, 3, 8, 16, 10_000))
+
+
+@pytest.mark.long
+@ALL
+def test_at_every_page(tmp_path: Path, place: str, verb: type[Verb]) -> None:
+    with small_disk(tmp_path / "world" / place) as disk, file_world(tmp_path / "world") as world:
+        fill_disk(verb(world), disk, range(10_000))

@@ -1,0 +1,1 @@
+"""A frozen repository of every format that was ever released: each later version reads them all."""

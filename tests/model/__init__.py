@@ -1,0 +1,1 @@
+"""The protocol as a model that spin checks, and what it has in common with the code."""

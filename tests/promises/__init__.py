@@ -1,0 +1,1 @@
+"""The promises: a test or more for each, named after it."""

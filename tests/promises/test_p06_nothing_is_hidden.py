@@ -1,0 +1,234 @@
+"""P6: what is laid over stored objects hides nothing, and is reported.
+
+The attacker has the credential of the bucket's owner, who may put anything over anything.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.promises.forgeries import laid_over, newcomers
+from tests.promises.rescuing import rescue, unlike
+from tests.promises.scenes import Scene, answer, make_scene
+from tests.rgw import RgwBucket
+from vault.library import Vault
+from vault.lifecycle.due import Task
+from vault.operations.enroll import Enrolment
+from vault.operations.extend import extend
+from vault.operations.items import RestoreRequest
+from vault.repository.snapshot import list_snapshots
+from vault.store.names import pack_key
+from vault.testing.trees import Tree, read_tree
+
+pytestmark = pytest.mark.rgw
+_LISTINGS = (("volume", "list"), ("snapshots",), ("tombstones",))
+
+
+@dataclass
+class Attacked:
+    """A vault whose every object lies under markers and other versions."""
+
+    scene: Scene
+    authentic: dict[str, str]  # key → the version that vault wrote
+    trees: dict[str, Tree]  # snapshot → what it holds
+    listed: list[Any]
+    beside: dict[str, bool] = field(default_factory=dict)  # made-up keys: with bytes of ours?
+
+    def locks(self) -> dict[tuple[str, str], datetime]:
+        """The lock of every version in the bucket that has one."""
+        reader, found = self.scene.client("reader"), {}
+        for version in self.scene.versions():
+            if not version["Marker"]:
+                where = {"Bucket": self.scene.bucket.name, "Key": version["Key"]}
+                head = reader.head_object(**where, VersionId=version["VersionId"])
+                if "ObjectLockRetainUntilDate" in head:
+                    key = version["Key"].removeprefix("main/")
+                    found[key, version["VersionId"]] = head["ObjectLockRetainUntilDate"]
+        return found
+
+
+@pytest.fixture
+def attacked(rgw_bucket: RgwBucket, tmp_path: Path) -> Attacked:
+    """Two snapshots of `db` and a deleted, finally captured volume `gone`; then the attack."""
+    scene = make_scene(rgw_bucket, tmp_path)
+    gone = tmp_path / "other" / "gone"
+    gone.mkdir(parents=True)
+    (gone / "file").write_bytes(b"of the second volume")
+    trees = {}
+    with scene.vault() as vault:
+        vault.add_volume(Enrolment(name="gone", path=str(gone)))
+        trees[vault.snapshot("db").id] = read_tree(scene.source)
+        (scene.source / "added").write_bytes(secrets.token_bytes(300_000))
+        trees[vault.snapshot("db").id] = read_tree(scene.source)
+        before = read_tree(gone)
+        vault.delete("gone", reason="to be listed as a tombstone")
+        for duty in vault.due():
+            if duty.task is Task.FINALIZE:
+                vault.perform(duty)
+    (final,) = (i["id"] for i in answer(scene.run("snapshots", "gone", "--json")))
+    trees[final] = before
+    listed = _listed(scene)
+    assert [len(items) for items in listed] == [2, 3, 1]
+    found = {v["Key"].removeprefix("main/"): v["VersionId"] for v in scene.versions()}
+    attack = Attacked(scene, found, trees, listed)
+    attack.beside.update(_lay(scene, found))
+    return attack
+
+
+def _lay(scene: Scene, authentic: dict[str, str]) -> Iterator[tuple[str, bool]]:
+    """Lay everything over everything, half of it with a marker on top; gives the new keys."""
+    owner, where = scene.client("provisioner"), {"Bucket": scene.bucket.name}
+    reader, vault = scene.client("reader"), (scene.home() / "vault.id").read_text().strip()
+    stored = {k: reader.get_object(**where, Key=f"main/{k}")["Body"].read() for k in authentic}
+
+    def over(item: tuple[int, str]) -> None:
+        number, key = item
+        place = {**where, "Key": f"main/{key}"}
+        owner.delete_object(**place)
+        versions = [data for _, data in laid_over(vault, stored[key])]
+        turn = number % len(versions)  # each kind of forgery is the newest of some object
+        for data in (*versions[turn:], *versions[:turn]):
+            owner.put_object(**place, Body=data)
+        if number % 2:
+            owner.delete_object(**place)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(over, enumerate(sorted(stored))))
+    for key, data in newcomers(vault, stored):
+        owner.put_object(**where, Key=f"main/{key}", Body=data)
+        yield key, data in stored.values()
+
+
+def test_lists_restores_and_reports_as_before(attacked: Attacked, tmp_path: Path) -> None:
+    scene = attacked.scene
+    for number, (snapshot, tree) in enumerate(attacked.trees.items()):
+        scene.restore(tmp_path / f"back-{number}", snapshot)
+        assert read_tree(tmp_path / f"back-{number}") == tree
+    with Vault.from_store(scene.url, scene.kit, profile="reader") as vault:
+        assert {item.id for item in vault.snapshots()} == set(attacked.trees)
+        report = vault.restore(RestoreRequest(what="db", to=tmp_path / "away", kit=scene.kit))
+        assert not report.findings
+        assert read_tree(tmp_path / "away") == list(attacked.trees.values())[1]
+
+    rescue(scene, tmp_path, "--volume", "db", "--to", str(tmp_path / "rescued"))
+    assert unlike(scene.source, tmp_path / "rescued") == []
+
+    for words in ((), ("--deep",)):
+        done = scene.run("verify", *words, "--json")
+        assert done.returncode == 3, done.stderr
+        (told,) = answer(done)
+        assert told["snapshots"] == 3
+        found = {finding["path"] for finding in told["findings"]}
+        what = {finding["what"] for finding in told["findings"]}
+        assert not what & {"missing", "damaged", "unlocked", "gap", "fork"}
+        assert attacked.authentic.keys() - found == set()
+        assert _to_be_noticed(attacked, deep=bool(words)) - found == set()
+
+
+def _to_be_noticed(attacked: Attacked, *, deep: bool) -> set[str]:
+    """What stands beside the objects and is believed by nobody.
+
+    Keys and indexes that no snapshot needs are read by --deep alone; packs cannot be judged without
+    their keys, and a true record of those under another name is not looked at.
+    """
+    found = set()
+    for key, ours in attacked.beside.items():
+        kind = key.partition("/")[0]
+        if kind in ("charter", "snapshots", "events"):
+            found.add(key)
+        if kind in ("keys", "index") and deep and not ours:
+            found.add(key)
+    return found
+
+
+def test_a_new_host_finds_everything_and_goes_on(attacked: Attacked, tmp_path: Path) -> None:
+    scene = attacked.scene
+    (scene.home()).rename(tmp_path / "former")
+    place = ("--store", scene.url, "--kit", str(scene.kit), "--profile", "writer")
+    done = scene.run("rebuild", *place, "--json")
+    assert done.returncode == 3, done.stderr  # what was laid there is reported
+    assert _listed(scene) == attacked.listed
+    assert {f["path"] for f in answer(done)[0]["findings"]} >= {
+        key for key in attacked.authentic if key.startswith(("charter/", "events/", "snapshots/"))
+    }
+    _extends_the_authentic(attacked)
+    assert scene.run("volume", "acknowledge", "db").returncode == 0  # it is looked after here now
+    scene.snapshot()
+    scene.restore(tmp_path / "back")
+    assert read_tree(tmp_path / "back") == list(attacked.trees.values())[1]
+
+
+def test_the_host_that_wrote_extends_the_authentic(attacked: Attacked, tmp_path: Path) -> None:
+    _extends_the_authentic(attacked)
+    attacked.scene.snapshot()
+    done = attacked.scene.run("undelete", "--all", "--since", "1h")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "other" / "gone" / "file").read_bytes() == b"of the second volume"
+
+
+def _extends_the_authentic(attacked: Attacked) -> None:
+    """What wanted snapshots need moves, by the version that vault wrote; no forgery gets a lock."""
+    before = attacked.locks()
+    with attacked.scene.vault() as vault:
+        unit = vault._writing
+        # On some days a new lock, cut to whole epochs, is longer than the usual terms ask for.
+        longer = msgspec.structs.replace(unit.charter, final_lock_seconds=90 * 86400)
+        report = extend(replace(unit, charter=longer))
+        records = {r.header.id: r for r in list_snapshots(unit.reader, unit.charter, [])}
+    assert report.short == ()
+    needed = set()
+    for snapshot in list(attacked.trees)[1:]:  # the first gives way to the second, of the same hour
+        record = records[snapshot]
+        needed |= {record.key, *map(pack_key, record.header.packs)}
+        needed |= {k for k in attacked.authentic for s in record.header.sessions if s in k[5:]}
+    needed = {key for key in needed if not key.startswith("index/")}
+    assert report.extended == 2
+    after = attacked.locks()
+    moved = {at for at, until in after.items() if until != before.get(at)}
+    assert {(key, attacked.authentic[key]) for key in needed} <= moved
+    assert moved <= set(attacked.authentic.items())
+    assert all(after[at] > before[at] for at in moved)
+
+
+@pytest.mark.parametrize(
+    "count", [2_000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+)
+def test_many_versions_over_one_key(rgw_bucket: RgwBucket, tmp_path: Path, count: int) -> None:
+    scene = make_scene(rgw_bucket, tmp_path)
+    scene.snapshot()
+    tree = read_tree(scene.source)
+    key = next(v["Key"] for v in scene.versions() if "/snapshots/" in v["Key"])
+    owner, where = scene.client("provisioner"), {"Bucket": scene.bucket.name, "Key": key}
+    with ThreadPoolExecutor(16) as threads:
+        list(
+            threads.map(
+                lambda _: owner.put_object(**where, Body=secrets.token_bytes(64)), range(count)
+            )
+        )
+    owner.delete_object(**where)
+    scene.restore(tmp_path / "back")
+    assert read_tree(tmp_path / "back") == tree
+    done = scene.run("verify", "--json")
+    assert done.returncode == 3
+    found = {(f["what"], f["path"]) for f in answer(done)[0]["findings"]}
+    name = key.removeprefix("main/")
+    assert found == {("marker", name), ("overwritten", name)}
+
+
+def _listed(scene: Scene) -> list[Any]:
+    found = []
+    for name in _LISTINGS:
+        done = scene.run(*name, "--json")
+        assert done.returncode == 0, done.stderr
+        items = [{k: v for k, v in i.items() if k != "next_snapshot_at"} for i in answer(done)]
+        found.append(sorted(items, key=lambda item: str(item["id"])))
+    return found

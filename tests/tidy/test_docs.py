@@ -1,0 +1,103 @@
+"""Documents are tests: every command and every error is in docs/cli.md, as the program has it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.tidy.source import ROOT
+from vault.cli.app import FAMILIES, load
+
+SCRIPTS = sorted(path for path in (ROOT / "scripts").iterdir() if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    """The script that writes the generated parts."""
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts" / "reference.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_code_and_no_status_is_used_twice(reference: ModuleType) -> None:
+    """Programs and shells can tell every error from every other."""
+    assert reference.duplicates() == []
+
+
+def test_the_command_page_is_what_the_program_says(reference: ModuleType) -> None:
+    """`scripts/errors --write` has been run."""
+    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    assert reference.filled(page) == page
+
+
+def test_every_command_is_documented_with_an_example(reference: ModuleType) -> None:
+    """A section, a sentence and a call to copy for each."""
+    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    for name, command in reference.commands():
+        assert f"\n### vault {name}\n" in page
+        assert command.epilog.startswith(f"Example: vault {name}"), name
+        assert command.help, name
+        assert all(part.help for part in command.params), name
+
+
+def test_the_table_of_commands_tells_what_the_commands_tell() -> None:
+    """The lines of `vault --help`, which loads no command, are the commands' first lines."""
+    for family in FAMILIES:
+        for name, summary in family.commands.items():
+            assert (load(name).help or "").strip().startswith(summary), name
+
+
+_HEAVY = {
+    *("apscheduler", "boto3", "botocore", "cryptography", "pydantic", "pyrage"),
+    *("sqlite_utils", "structlog"),
+}
+
+
+def _loaded(home: Path, *words: str) -> set[str]:
+    """The modules that a command line has loaded when it ends."""
+    program = (
+        "import json, sys; from vault.cli.app import run; run(sys.argv[1:]);"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    environment = dict(os.environ, VAULT_HOME=str(home))
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    """`vault --help` starts quickly: no command, no library of the work is imported for it."""
+    loaded = _loaded(tmp_path, "--help")
+    assert not loaded & (_HEAVY | {"msgspec", "vault.library", "vault.cli.output"})
+
+
+def test_status_loads_nothing_heavy(tmp_path: Path) -> None:
+    """Who asks at 2 a.m. waits for nothing that the catalog's answer does not need."""
+    _loaded(tmp_path, "init")
+    _loaded(tmp_path, "status")  # a catalog that knows nothing yet asks the store
+    loaded = _loaded(tmp_path, "status", "--json")
+    assert "vault.operations.status" in loaded
+    assert not loaded & (_HEAVY | {"email", "rich", "vault.operations.capture"})
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_can_be_run_and_say_how(script: Path) -> None:
+    """Executable where there is no ending, with a call to copy near the top."""
+    assert script.name in "\n".join(script.read_text("utf-8").splitlines()[:12])
+    assert script.suffix or script.stat().st_mode & 0o111

@@ -1,0 +1,1 @@
+"""One test module for each module, by the same path."""

@@ -1,0 +1,1 @@
+"""The audit log as values: trees, proofs, checkpoints, segments, lines."""

@@ -1,0 +1,174 @@
+"""Collect and extend: what is wanted stays locked and stored, what is not goes once it lapsed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from tests.unit.operations.conftest import Site
+from tests.unit.operations.test_capture import captured, entries
+from tests.unit.operations.test_delete import deleted
+from tests.unit.operations.test_purge import finalized
+from vault.errors import ClockDisagrees, PurgeRefused
+from vault.lifecycle.event import EventType
+from vault.operations.collect import collect
+from vault.operations.enroll import change
+from vault.operations.extend import extend
+from vault.operations.hold import hold
+from vault.operations.purge import purge
+from vault.operations.verify import verify
+from vault.progress import Silent
+from vault.store.contract import ReapingStore
+from vault.testing.clock import ManualClock
+
+
+def grow(site: Site, count: int, every: timedelta) -> list[str]:
+    """So many snapshots, one each `every`, each with something new; locks kept up."""
+    ids = []
+    for number in range(count):
+        (site.source / "orders").write_bytes(f"orders {number}".encode() * 500)
+        record, _ = captured(site)
+        ids.append(record.header.id)
+        extend(site.write)
+        site.clock.advance(every)
+    return ids
+
+
+def test_nothing_goes_while_it_is_locked(site: Site) -> None:
+    grow(site, 40, timedelta(minutes=1))
+    report = collect(site.collector, dry_run=False)
+    assert report.deleted == 0
+
+
+def test_an_old_plan_is_not_carried_out(site: Site) -> None:
+    """The host was suspended in the middle; what was planned may have been locked, and lapsed."""
+    grow(site, 40, timedelta(minutes=1))
+    for _ in range(9):
+        site.clock.advance(timedelta(days=10))
+        captured(site)
+        extend(site.write)
+    planned = collect(site.collector, dry_run=True)
+    collector = site.collector
+    store = Sleepy(collector.store, site.clock, timedelta(days=40))
+    report = collect(replace(collector, store=cast(ReapingStore, store)), dry_run=False)
+    assert (report.deleted, planned.deleted > 1) == (1, True)
+    assert "grown old" in report.reasons[-1]
+
+
+class Sleepy:
+    """A Reaper whose every deletion takes so long; all else is the store's."""
+
+    def __init__(self, store: ReapingStore, clock: ManualClock, span: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._span = span
+
+    def delete(self, key: str, *, version: str) -> None:
+        """See Reaper."""
+        self._store.delete(key, version=version)
+        self._clock.advance(self._span)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_what_lapsed_and_nobody_wants_goes_and_the_rest_restores(site: Site) -> None:
+    ids = grow(site, 40, timedelta(minutes=1))
+    for _ in range(9):
+        site.clock.advance(timedelta(days=10))
+        captured(site)
+        extend(site.write)
+    planned = collect(site.collector, dry_run=True)
+    report = collect(site.collector, dry_run=False)
+    assert report.deleted == planned.deleted > 0
+    rows = {row.id: row for row in site.write.catalog.snapshots.all()}
+    verified = verify(site.write, deep=True)
+    assert verified.findings == ()
+    left = {row.id for row in site.write.catalog.snapshots.all()}
+    assert left < set(rows)
+    assert len(set(ids) & left) <= 2  # the last of each hour
+    assert verified.snapshots == len(left)
+    assert collect(site.collector, dry_run=False).deleted == 0
+
+
+def test_a_locked_wanted_snapshot_survives_long_after_its_first_lock(site: Site) -> None:
+    record, _ = captured(site)
+    for _ in range(12):
+        site.clock.advance(timedelta(days=10))
+        extend(site.write)
+        change(site.write, "db", EventType.VOLUME_PAUSED)
+        change(site.write, "db", EventType.VOLUME_RESUMED)
+        collect(site.collector, dry_run=False)
+    assert b"orders" in entries(site, record)
+    assert verify(site.write, deep=True).findings == ()
+
+
+def test_nothing_is_collected_once_the_owner_is_silent(site: Site) -> None:
+    grow(site, 40, timedelta(minutes=1))
+    site.clock.advance(timedelta(days=100))
+    report = collect(site.collector, dry_run=False)
+    assert report.deleted == 0
+
+
+def test_a_vanished_or_held_volume_keeps_everything(site: Site) -> None:
+    grow(site, 30, timedelta(minutes=1))
+    tombstone = deleted(site)
+    hold(site.write, tombstone.id, "legal")
+    for _ in range(6):
+        site.clock.advance(timedelta(days=10))
+        hold(site.write, tombstone.id, "legal")  # the owner is not silent
+    assert collect(site.collector, dry_run=False).deleted == 0
+
+
+def test_the_final_snapshot_outlives_its_volume(site: Site) -> None:
+    tombstone = finalized(site)
+    site.clock.advance(timedelta(hours=48))
+    assert purge(site.purger, dry_run=False).items[0].verdict == "purged"
+    site.clock.advance(timedelta(days=29))
+    extend(site.write)
+    collect(site.collector, dry_run=False)
+    row = site.write.catalog.snapshots.get(tombstone.snapshot)
+    assert row.final_for == tombstone.id
+    assert verify(site.write, deep=True).findings == ()
+
+
+def test_clocks_that_disagree_collect_nothing(site: Site) -> None:
+    captured(site)
+    collector = site.collector
+    ahead = ManualClock(site.clock.now() + timedelta(days=100))
+    object.__setattr__(collector, "clock", ahead)
+    with pytest.raises(ClockDisagrees):
+        collect(collector, dry_run=False)
+
+
+def test_missing_records_stop_collecting(site: Site) -> None:
+    """The event before the last is gone: it may have been a hold."""
+    captured(site)
+    for _ in range(2):
+        change(site.write, "db", EventType.VOLUME_PAUSED)
+        change(site.write, "db", EventType.VOLUME_RESUMED)
+    keys = [found.key for found in site.memory.list("events/")]
+    site.memory.lose(keys[-2])
+    with pytest.raises(PurgeRefused):
+        collect(site.collector, dry_run=False)
+
+
+class _CaptureComes(Silent):
+    """While the store is verified, the daemon takes a snapshot."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def begin(self, task: str, *, files: int | None = None, size: int | None = None) -> None:
+        if task == "verify":
+            captured(self._site)
+
+
+def test_a_snapshot_taken_while_others_are_verified_is_not_missed(site: Site) -> None:
+    captured(site)
+    report = verify(replace(site.write, progress=_CaptureComes(site)), deep=True)
+    assert (report.snapshots, report.findings) == (1, ())
+    assert verify(site.write, deep=True).snapshots == 2

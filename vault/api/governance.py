@@ -1,0 +1,118 @@
+"""Routes about who may do what: oneself, grants, approvals, the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from vault.api.identify import Known
+from vault.api.models import GrantRequest, Listing, Reasoned, Signature, Whoami
+from vault.api.problems import documented
+from vault.api.volumes import Limit, Named
+from vault.clock import parse_span
+from vault.errors import Denied
+from vault.operations.approve import ApprovalItem
+from vault.operations.audit_items import AuditEntryItem
+from vault.operations.grants import GrantItem, GrantWish
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/whoami", responses=documented(), tags=["governance"])
+def whoami(who: Known) -> Whoami:
+    """Who the credential stands for."""
+    principal = who.principal
+    with who.vault() as vault:
+        frozen = [item.reason for item in vault.oversight.frozen() if item.name == principal.name]
+    return Whoami(
+        name=principal.name,
+        kind=principal.kind,
+        via=principal.via,
+        environment=principal.environment,
+        verbs=None if principal.verbs is None else sorted(principal.verbs),
+        volumes=None if principal.volumes is None else sorted(principal.volumes),
+        expires_at=principal.expires_at,
+        frozen="; ".join(frozen),
+    )
+
+
+@router.get("/grants", responses=documented(), tags=["governance"])
+def list_grants(who: Known, limit: Limit = 100) -> Listing[GrantItem]:
+    """The newest grants of the caller's environment, and what became of them."""
+    with who.vault() as vault:
+        return Listing(kind="grants", items=list(vault.oversight.grants())[-limit:])
+
+
+@router.post("/grants", status_code=201, responses=documented(409), tags=["governance"])
+def request_grant(who: Known, wish: GrantRequest) -> GrantItem:
+    """Ask for a grant for oneself; a person gives it."""
+    with who.vault() as vault:
+        return vault.oversight.request_grant(
+            GrantWish(
+                environment=who.principal.environment or wish.environment or "production",
+                volumes=tuple(wish.volumes),
+                reason=wish.reason,
+                task=wish.task,
+                verbs=tuple(wish.verbs),
+                life=parse_span(wish.lasts),
+                uses=wish.uses,
+            )
+        )
+
+
+@router.post("/grants/{grant}/give", responses=documented(404, 409), tags=["governance"])
+def give_grant(who: Known, grant: Named) -> GrantItem:
+    """Give what was asked for; for people."""
+    with who.vault() as vault:
+        return vault.oversight.give_grant(grant)
+
+
+@router.post("/grants/{grant}/revoke", responses=documented(404, 409), tags=["governance"])
+def revoke_grant(who: Known, grant: Named) -> GrantItem:
+    """Take a grant back; for people."""
+    with who.vault() as vault:
+        return vault.oversight.revoke_grant(grant)
+
+
+@router.get("/approvals", responses=documented(), tags=["governance"])
+def list_approvals(
+    who: Known, everything: Annotated[bool, Query(alias="all")] = False
+) -> Listing[ApprovalItem]:
+    """What waits for people, with the text that they sign."""
+    with who.vault() as vault:
+        found = vault.oversight.approvals(everything=everything)
+    return Listing(kind="approvals", items=list(found))
+
+
+@router.get("/approvals/{approval}", responses=documented(404, 409), tags=["governance"])
+def show_approval(who: Known, approval: Named) -> ApprovalItem:
+    """One request that waits, or waited, for people."""
+    with who.vault() as vault:
+        return vault.oversight.approval(approval)
+
+
+@router.post(
+    "/approvals/{approval}/signatures", responses=documented(404, 409), tags=["governance"]
+)
+def approve(who: Known, approval: Named, what: Signature) -> ApprovalItem:
+    """Bring an approver's signature: it is the signature that agrees, whoever brings it."""
+    with who.vault() as vault:
+        return vault.oversight.approve(approval, what.signature)
+
+
+@router.post("/approvals/{approval}/reject", responses=documented(404, 409), tags=["governance"])
+def reject(who: Known, approval: Named, why: Reasoned) -> ApprovalItem:
+    """Refuse what waits: people may, and whoever asked."""
+    with who.vault() as vault:
+        return vault.oversight.reject(approval, reason=why.reason)
+
+
+@router.get("/audit", responses=documented(), tags=["governance"])
+def show_audit(who: Known, limit: Limit = 100) -> Listing[AuditEntryItem]:
+    """The newest entries of the caller's environment; for people."""
+    if who.principal.kind != "human":
+        raise Denied("the log is for people", hint="Ask one of them to look.")
+    with who.vault() as vault:
+        entries = list(vault.oversight.audit_show())
+    return Listing(kind="audit", items=entries[-limit:])

@@ -1,0 +1,65 @@
+"""Who asks: a bearer token, or on the unix socket the user at its other end."""
+
+from __future__ import annotations
+
+import pwd
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from vault.errors import TokenInvalid
+from vault.governance.principal import Principal, PrincipalKind, Via
+
+if TYPE_CHECKING:
+    from vault.api.pool import Pool
+    from vault.library import Vault
+
+PEER: Final = "uid"
+"""The host part of a client's address on the unix socket; its port is the user's number."""
+
+_bearer = HTTPBearer(auto_error=False, description="A token: vault token make NAME")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who is known, and the way to a vault that acts for them."""
+
+    principal: Principal
+    pool: Pool
+
+    @contextmanager
+    def vault(self) -> Iterator[Vault]:
+        """A vault that does what this caller may, in their environment alone."""
+        with self.pool.vault() as vault:
+            yield vault.acting_as(self.principal)
+
+
+def identify(
+    request: Request,
+    shown: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> Caller:
+    """Who asks. Raises TokenInvalid, the same for whatever is amiss."""
+    pool: Pool = request.app.state.pool
+    if shown is not None:
+        with pool.vault() as vault:
+            return Caller(vault.authenticate(shown.credentials), pool)
+    if request.client is not None and request.client.host == PEER:
+        return Caller(person(request.client.port), pool)
+    raise TokenInvalid("this request shows no token", hint="Send one: Authorization: Bearer vlt_…")
+
+
+def person(uid: int) -> Principal:
+    """The person that a user of this host stands for: they look, protect, undo, and ask."""
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid-{uid}"
+    return Principal(PrincipalKind.HUMAN, f"{name}@{socket.gethostname()}", Via.UID)
+
+
+Known = Annotated[Caller, Depends(identify)]

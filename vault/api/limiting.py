@@ -1,0 +1,77 @@
+"""Limits of the door itself: how large a request is, and how many come from one caller."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from vault.api.problems import RETRY_SECONDS, problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BODY_MOST: Final = 64 * 1024
+"""No request of this interface needs more."""
+
+_CALLERS: Final = 4096
+"""Callers remembered; the one not seen for longest is forgotten first."""
+
+
+class Limits:
+    """ASGI middleware: 413 for too large a body, 429 for too many requests of one caller.
+
+    `rate` is requests a second, a caller by its token or address; twice as many may come at once.
+    """
+
+    def __init__(self, app: ASGIApp, rate: float, seconds: Callable[[], float]) -> None:
+        self._app = app
+        self._rate = rate
+        self._seconds = seconds
+        self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        who = headers.get(b"authorization") or str((scope.get("client") or ("",))[0]).encode()
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > BODY_MOST:
+            await problem(413, "too_large", "the body is too large")(scope, receive, send)
+        elif not self._passes(who[-128:]):
+            later = problem(
+                429,
+                "too_many_requests",
+                "too many requests at once",
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            )
+            await later(scope, receive, send)
+        else:
+            await self._app(scope, _counted(receive), send)
+
+    def _passes(self, who: bytes) -> bool:
+        now, most = self._seconds(), 2 * self._rate
+        left, last = self._buckets.pop(who, (most, now))
+        left = min(most, left + (now - last) * self._rate)
+        passes = left >= 1
+        self._buckets[who] = (left - passes, now)
+        if len(self._buckets) > _CALLERS:
+            self._buckets.popitem(last=False)
+        return passes
+
+
+def _counted(receive: Receive) -> Receive:
+    """A body without a stated length ends where it gets too large."""
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > BODY_MOST:
+            return {"type": "http.disconnect"}
+        return message
+
+    return counted

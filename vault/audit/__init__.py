@@ -1,0 +1,1 @@
+"""The audit log as values: entries, a Merkle tree over them, signed checkpoints. Pure."""

@@ -1,0 +1,96 @@
+"""An entry of the audit log: one request, decision, transition or change of who may do what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from vault.errors import Corrupt
+
+
+class EntryKind(StrEnum):
+    """What an entry tells; the words are part of the stored format. `body` has these fields.
+
+    A request is judged and entered before it has an effect; a transition names the event that the
+    journal holds. The others are administrative: what is known of identities, tasks, grants,
+    approvals and freezes is their fold.
+    """
+
+    REQUEST = (
+        "request"  # verb, volume_name, reason, task, bytes, decision, rules, grant, ask, token
+    )
+    TRANSITION = "transition"  # event (its key in the store), type, tombstone
+    IDENTITY_ADDED = "identity_added"  # name, kind, uid, subject
+    IDENTITY_DISABLED = "identity_disabled"  # name
+    IDENTITY_ENABLED = "identity_enabled"  # name
+    TOKEN_MADE = "token_made"  # token, name, environment, expires_at, verbs, volumes
+    TOKEN_REVOKED = "token_revoked"  # token, or identity: all made before
+    KEY_ROTATED = "key_rotated"  # public, former
+    TASK_ADDED = "task_added"  # task, title, environment, assignees, volumes, verbs, until
+    TASK_CLOSED = "task_closed"  # task
+    WINDOW_ADDED = "window_added"  # window, environment, rule, starts, seconds, zone
+    WINDOW_REMOVED = "window_removed"  # window
+    GRANT_ASKED = "grant_asked"  # the fields of a Grant
+    GRANT_GIVEN = "grant_given"  # the fields of a Grant
+    GRANT_REVOKED = "grant_revoked"  # grant
+    APPROVAL_ASKED = "approval_asked"  # the fields of a Plan
+    APPROVAL_SIGNED = "approval_signed"  # ask, approver, key, signature
+    APPROVAL_REJECTED = "approval_rejected"  # ask, approver, reason
+    APPROVAL_USED = "approval_used"  # ask
+    APPROVER_ADDED = "approver_added"  # name, key, touch, proof (by the root key)
+    APPROVER_REMOVED = "approver_removed"  # name
+    QUORUM_SET = "quorum_set"  # quorum
+    FROZEN = "frozen"  # name, reason
+    UNFROZEN = "unfrozen"  # name
+    PANIC = "panic"  # reason
+    CALM = "calm"  # ask
+    POLICY_CHANGED = "policy_changed"  # digest, text
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who it was: `kind` is human, agent or service, `via` how they were known, `token` its id."""
+
+    kind: str
+    name: str
+    via: str = ""
+    token: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the log.
+
+    `at` is the store's time as the host saw it (aware, UTC), `uptime` the seconds that this home
+    has seen pass by its boot clock. `about` joins what belongs together: the id of the request.
+    """
+
+    id: str
+    at: datetime
+    uptime: float
+    kind: EntryKind
+    caller: Caller
+    environment: str = ""
+    volume: str = ""
+    about: str = ""
+    body: dict[str, Any] = {}
+
+
+ADMINISTRATIVE: Final = frozenset(EntryKind) - {EntryKind.REQUEST, EntryKind.TRANSITION}
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Write an entry as JSON; the same entry gives the same bytes, which are a leaf of the tree."""
+    return msgspec.json.encode(entry, order="deterministic")
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Read what `encode_entry` wrote. Raises Corrupt."""
+    try:
+        entry = msgspec.json.decode(data, type=Entry)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Corrupt(f"an audit entry cannot be read: {error}") from error
+    if entry.at.tzinfo is None:
+        raise Corrupt(f"the audit entry {entry.id} has a time without an offset")
+    return entry

@@ -1,0 +1,23 @@
+"""The command line: words in, the library's answers out; no power beyond the library's."""
+
+from __future__ import annotations
+
+import gc
+import io
+import sys
+
+from vault.cli.app import run
+from vault.cli.heap import share_heap
+
+
+def main() -> None:
+    """Run the command line of this process and leave with its exit status."""
+    share_heap()
+    gc.set_threshold(20_000)  # manifests are objects by the hundred thousand, and hardly a cycle
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a poor locale is no reason to fail
+    try:
+        sys.exit(run(sys.argv[1:]))
+    finally:
+        gc.freeze()  # nobody needs what is left to be searched for garbage: the process ends

@@ -1,0 +1,142 @@
+"""Commands about volumes and their environments."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from vault.cli.command import Call, Kit, command
+from vault.cli.parameters import PlainGroup
+from vault.clock import parse_span
+
+app: Final = typer.Typer()
+volume: Final = typer.Typer(cls=PlainGroup, help="Add, list, pause and remove volumes.")
+app.add_typer(volume, name="volume")
+environment: Final = typer.Typer(
+    cls=PlainGroup, help="Add and list environments, protected and ephemeral ones."
+)
+app.add_typer(environment, name="environment")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The volume's name.")]
+_FIELDS: Final = (
+    *("name", "id", "environment", "state", "path", "provider", "schedule", "keep"),
+    *("created_at", "last_snapshot", "last_snapshot_at", "next_snapshot_at"),
+)
+
+
+@command(
+    volume,
+    "vault volume add photos /srv/photos",
+    "vault volume add photos /srv/photos --schedule '0 3 * * *' --keep daily=7,monthly=12",
+)
+def add(
+    call: Call,
+    name: Name,
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The directory to protect.", readable=False)
+    ],
+    environment: Annotated[str, typer.Option(help="Its environment.")] = "production",
+    schedule: Annotated[
+        str,
+        typer.Option(metavar="CRON", help="When: five cron fields, @daily, or “every 15m”."),
+    ] = "",
+    keep: Annotated[
+        str,
+        typer.Option(metavar="CLASSES", help="How many: hourly=24,daily=7,weekly=5,monthly=12."),
+    ] = "",
+) -> None:
+    """Protect one more directory. Its first snapshot is due at once."""
+    enroll = importlib.import_module("vault.operations.enroll")
+    wish = enroll.Enrolment(
+        name=name,
+        path=str(path.absolute()),
+        environment=environment,
+        schedule=schedule,
+        keep=keep,
+    )
+    with call.vault() as vault:
+        _show(call, vault.add_volume(wish))
+
+
+@command(volume, "vault volume list", "vault volume list --json", name="list")
+def list_(call: Call) -> None:
+    """List the volumes."""
+    with call.vault() as vault:
+        volumes = vault.volumes()
+    columns = ("name", "state", "last_snapshot_at", "path", "environment", "schedule")
+    call.output.table("volumes", volumes, columns, "No volumes yet: vault volume add NAME PATH")
+
+
+@command(volume, "vault volume show photos")
+def show(call: Call, name: Name) -> None:
+    """Show one volume."""
+    with call.vault() as vault:
+        _show(call, vault.volume(name))
+
+
+@command(volume, "vault volume pause photos", "vault volume pause photos --resume")
+def pause(
+    call: Call,
+    name: Name,
+    resume: Annotated[bool, typer.Option("--resume", help="Take snapshots again.")] = False,
+) -> None:
+    """Take no scheduled snapshots for a while. What is stored stays, and its locks are kept up."""
+    with call.vault() as vault:
+        _show(call, vault.pause(name, resume=resume))
+
+
+@command(volume, "vault volume acknowledge photos")
+def acknowledge(call: Call, name: Name) -> None:
+    """Say that a vanished or replaced volume was seen: its snapshots may expire again."""
+    with call.vault() as vault:
+        _show(call, vault.acknowledge(name))
+
+
+@command(volume, "vault volume remove photos")
+def remove(call: Call, name: Name) -> None:
+    """Take no more snapshots of a volume. What is stored stays, and so do the volume's data."""
+    with call.vault() as vault:
+        _show(call, vault.remove_volume(name))
+
+
+@command(
+    environment,
+    "vault environment add preview --ephemeral --window 1h --kit /media/kit/recovery.kit",
+    "vault environment add finance --window 14d --kit /media/kit/recovery.kit",
+    name="add",
+)
+def add_environment(
+    call: Call,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
+    ephemeral: Annotated[
+        bool, typer.Option("--ephemeral", help="For what is made and thrown away all day.")
+    ] = False,
+    window: Annotated[
+        str, typer.Option(metavar="SPAN", help="How long deletes can be undone.")
+    ] = "48h",
+    kit: Kit = None,
+) -> None:
+    """Add an environment. Its class and window are signed into the charter, for good.
+
+    A protected one has 48 hours at least. In an ephemeral one the window may be short, and a reason
+    is all that a delete needs.
+    """
+    with call.vault() as vault:
+        span = parse_span(window)
+        item = vault.add_environment(name, ephemeral=ephemeral, window=span, kit=kit)
+    call.output.item("environments", item, ("name", "kind", "window", "volumes"))
+
+
+@command(environment, "vault environment list", "vault environment list --json", name="list")
+def list_environments(call: Call) -> None:
+    """List the environments."""
+    with call.vault() as vault:
+        found = vault.environments()
+    call.output.table("environments", found, ("name", "kind", "window", "volumes"), "None.")
+
+
+def _show(call: Call, item: Any) -> None:
+    call.output.item("volumes", item, _FIELDS)

@@ -1,0 +1,275 @@
+"""The client: a platform's own delete handler, or a command line, speaks to a daemon's HTTP door.
+
+with Client("https://vault.example.org:9465", token) as vault:
+    tombstone = vault.delete("prod-db", reason="replaced by prod-db-2", task="OPS-117")
+    print(tombstone.id, tombstone.undo_until)
+
+It has the methods of `vault.Vault` that work from afar, under the same names.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import ssl
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from vault import errors
+from vault.clock import Clock, SystemClock
+from vault.operations.approve import ApprovalItem
+from vault.operations.grants import GrantItem, GrantWish
+from vault.operations.items import SnapshotItem, TombstoneItem, VolumeItem
+
+URL: Final = "VAULTD_URL"
+TOKEN: Final = "VAULTD_TOKEN"
+"""Names of our own: VAULT_ADDR and VAULT_TOKEN belong to another product, and are never read."""
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_ATTEMPTS: Final = 4
+_TIMEOUT: Final = 60.0
+_PAGE: Final = 1000
+_Item = TypeVar("_Item")
+
+
+class Client:
+    """One daemon, as one caller. Methods raise VaultError as those of a local vault do."""
+
+    def __init__(
+        self,
+        url: str = "",
+        token: str = "",
+        *,
+        verify: bool | str = True,
+        clock: Clock | None = None,
+    ) -> None:
+        """Without `url` and `token` those of $VAULTD_URL and $VAULTD_TOKEN.
+
+        `verify` is the path of a certificate to trust, or True for the system's.
+        """
+        base = url or os.environ.get(URL, "")
+        shown = token or os.environ.get(TOKEN, "")
+        if not base.startswith(("http://", "https://", "unix://")):
+            raise errors.UsageError(f"“{base}” is no daemon's URL", hint=f"Set {URL}: https://…")
+        if base.startswith("http://") and httpx.URL(base).host not in _LOOPBACK:
+            raise errors.UsageError(
+                "a token does not travel in the clear", hint="Use https://, or http:// on loopback."
+            )
+        trust = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+        local = base.removeprefix("unix://") if base.startswith("unix://") else None
+        self._clock = clock or SystemClock()
+        self._http = httpx.Client(
+            base_url="http://vault" if local else base,
+            headers={"Authorization": f"Bearer {shown}"} if shown else {},
+            timeout=_TIMEOUT,
+            transport=httpx.HTTPTransport(uds=local, verify=trust),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise errors.UsageError(
+            f"this is done at the vault itself, not through {URL} ({name.replace('_', ' ')})",
+            hint=f"Run it on the daemon's host, without {URL}.",
+        )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    @property
+    def oversight(self) -> Self:
+        """The verbs of governance stand beside the others."""
+        return self
+
+    # --- volumes and snapshots -------------------------------------------------------------------
+
+    def whoami(self) -> dict[str, Any]:
+        """Who the token stands for, and what it is limited to."""
+        told: dict[str, Any] = self._call("GET", "/v1/whoami")
+        return told
+
+    def volumes(self) -> tuple[VolumeItem, ...]:
+        """The volumes of the caller's environment."""
+        return tuple(self._pages("/v1/volumes", VolumeItem))
+
+    def volume(self, name: str) -> VolumeItem:
+        """One volume. Raises VolumeUnknown."""
+        return _read(self._call("GET", _path("volumes", name)), VolumeItem)
+
+    def snapshots(self, volume: str | None = None) -> tuple[SnapshotItem, ...]:
+        """The snapshots there, or those of one volume, the oldest first."""
+        return tuple(self._pages("/v1/snapshots", SnapshotItem, volume=volume or ""))
+
+    def snapshot(self, name: str) -> SnapshotItem:
+        """Take a snapshot now; on return it is committed, read back and locked."""
+        return _read(self._call("POST", _path("volumes", name, "snapshots")), SnapshotItem)
+
+    # --- delete and undelete ---------------------------------------------------------------------
+
+    def delete(self, name: str, *, reason: str, task: str = "") -> TombstoneItem:
+        """Turn a volume into a tombstone; on return it is recorded in the store and undoable.
+
+        Raises VolumeUnknown, Denied; ApprovalNeeded: nothing has changed until people agree.
+        """
+        headers = {
+            "Vault-Reason": reason.encode("utf-8"),
+            "Vault-Task": task.encode("utf-8"),
+            "Idempotency-Key": secrets.token_hex(16).encode(),
+        }
+        told = self._call("DELETE", _path("volumes", name), headers=headers)
+        if told["state"] == "awaiting_approval":
+            waits = errors.ApprovalNeeded(told["detail"], hint="When they agreed, ask again.")
+            waits.ask = told["approval"]
+            raise waits
+        return self.tombstone(told["tombstone"])
+
+    def tombstones(self) -> tuple[TombstoneItem, ...]:
+        """Every tombstone of the caller's environment, the oldest first."""
+        return tuple(self._pages("/v1/tombstones", TombstoneItem))
+
+    def tombstone(self, text: str) -> TombstoneItem:
+        """One tombstone. Raises TombstoneUnknown."""
+        return _read(self._call("GET", _path("tombstones", text)), TombstoneItem)
+
+    def undelete(self, ids: Sequence[str]) -> tuple[TombstoneItem, ...]:
+        """Bring volumes back to their places. Raises at the first that cannot be."""
+        paths = (_path("tombstones", identifier, "undelete") for identifier in ids)
+        return tuple(_read(self._call("POST", path), TombstoneItem) for path in paths)
+
+    def undelete_since(self, span: timedelta, *, by: str = "") -> tuple[TombstoneItem, ...]:
+        """Bring back all that was deleted within this span (by one identity)."""
+        body = {"since": f"{max(1, int(span.total_seconds()))}s", "by": by}
+        told = self._call("POST", "/v1/undelete", json=body)
+        return tuple(_read(item, TombstoneItem) for item in told["items"])
+
+    def hold(self, tombstone: str, reason: str = "") -> TombstoneItem:
+        """Nothing of it is purged until a person releases it."""
+        path = _path("tombstones", tombstone, "hold")
+        return _read(self._call("POST", path, json={"reason": reason}), TombstoneItem)
+
+    # --- grants and approvals --------------------------------------------------------------------
+
+    def grants(self) -> tuple[GrantItem, ...]:
+        """The grants of the caller's environment."""
+        told = self._call("GET", "/v1/grants", params={"limit": _PAGE})
+        return tuple(_read(item, GrantItem) for item in told["items"])
+
+    def request_grant(self, wish: GrantWish) -> GrantItem:
+        """Ask for a grant for oneself; a person gives it."""
+        body = {
+            "volumes": list(wish.volumes),
+            "reason": wish.reason,
+            "task": wish.task,
+            "verbs": list(wish.verbs),
+            "lasts": f"{int(wish.life.total_seconds())}s",
+            "uses": wish.uses,
+            "environment": wish.environment,
+        }
+        return _read(self._call("POST", "/v1/grants", json=body), GrantItem)
+
+    def give_grant(self, grant: str) -> GrantItem:
+        """Give what was asked for; for people."""
+        return _read(self._call("POST", _path("grants", grant, "give")), GrantItem)
+
+    def revoke_grant(self, grant: str) -> GrantItem:
+        """Take a grant back; for people."""
+        return _read(self._call("POST", _path("grants", grant, "revoke")), GrantItem)
+
+    def approvals(self, *, everything: bool = False) -> tuple[ApprovalItem, ...]:
+        """What waits for people."""
+        told = self._call("GET", "/v1/approvals", params={"all": str(everything).lower()})
+        return tuple(_read(item, ApprovalItem) for item in told["items"])
+
+    def approval(self, ask: str) -> ApprovalItem:
+        """One request that waits, with the text that people sign."""
+        return _read(self._call("GET", _path("approvals", ask)), ApprovalItem)
+
+    def approve(self, ask: str, signature: str) -> ApprovalItem:
+        """Bring an approver's signature. Raises SignatureRefused."""
+        body = {"signature": signature}
+        path = _path("approvals", ask, "signatures")
+        return _read(self._call("POST", path, json=body), ApprovalItem)
+
+    def reject(self, ask: str, *, reason: str) -> ApprovalItem:
+        """Refuse what waits."""
+        path = _path("approvals", ask, "reject")
+        return _read(self._call("POST", path, json={"reason": reason}), ApprovalItem)
+
+    # --- calling ---------------------------------------------------------------------------------
+
+    def _pages(self, path: str, kind: type[_Item], **query: str) -> Iterator[_Item]:
+        after: str | None = ""
+        while after is not None:
+            told = self._call("GET", path, params={**query, "limit": _PAGE, "after": after})
+            yield from (_read(item, kind) for item in told["items"])
+            after = told["next"]
+
+    def _call(self, method: str, path: str, **words: Any) -> Any:
+        """One call; it is made again where no answer came, or one that says: later.
+
+        All of these can be: reading has no effect, and an effect made twice is one.
+        """
+        for attempt in range(_ATTEMPTS):
+            last = attempt == _ATTEMPTS - 1
+            try:
+                answer = self._http.request(method, path, **words)
+            except httpx.TransportError as error:
+                if last or method == "POST":
+                    raise errors.StoreUnreachable(
+                        f"the daemon at {self._http.base_url} does not answer: {error}",
+                        safe="What was asked for may or may not have been done.",
+                        hint="Look at its log; ask again once it runs.",
+                    ) from error
+            else:
+                if answer.is_success:
+                    return answer.json()
+                if last or answer.status_code != 503:
+                    raise _problem(answer)
+            self._clock.sleep(0.2 * 2**attempt)
+        raise AssertionError("the last attempt returned or raised")
+
+
+def _path(*parts: str) -> str:
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _read(told: Any, kind: type[_Item]) -> _Item:
+    return msgspec.convert(told, kind)
+
+
+def _problem(answer: httpx.Response) -> errors.VaultError:
+    """The error that the daemon met, as it would have been raised here."""
+    try:
+        told = answer.json()
+        kind = _kinds().get(told["code"], errors.VaultError)
+        return kind(told["detail"], safe=told["safe"], hint=told["hint"])
+    except (ValueError, KeyError, TypeError):
+        return errors.VaultError(f"the daemon answered {answer.status_code}, and not in our words")
+
+
+def _kinds() -> dict[str, type[errors.VaultError]]:
+    found: dict[str, type[errors.VaultError]] = {}
+    waiting = [errors.VaultError]
+    while waiting:
+        kind = waiting.pop()
+        found.setdefault(kind.code, kind)
+        waiting += kind.__subclasses__()
+    return found

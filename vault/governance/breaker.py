@@ -1,0 +1,89 @@
+"""The breaker: how much one identity, and one environment, may destroy in a while.
+
+Windows slide on the time that this home has seen pass by its boot clock: they survive restarts, and
+nobody can set them. What would exceed a budget is held; it is not slowed down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from vault.clock import format_span
+from vault.governance.principal import PrincipalKind
+from vault.limits import BUDGETS_LOOKED_AT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """One destructive request that was allowed, or is about to be. `uptime` is in seconds."""
+
+    caller: str
+    environment: str
+    volume: str
+    bytes: int
+    uptime: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """So much in any `span`: requests, distinct volumes, bytes. 0 is no limit."""
+
+    span: timedelta
+    count: int = 0
+    breadth: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgets:
+    """The budgets of each kind of identity, and of an environment with all its identities."""
+
+    human: Budget
+    agent: Budget
+    service: Budget
+    environment: Budget
+
+    def of(self, kind: PrincipalKind) -> Budget:
+        """The budget of an identity of this kind."""
+        budget: Budget = getattr(self, kind.value)
+        return budget
+
+    @property
+    def longest(self) -> timedelta:
+        """How far back anything counts."""
+        return max(b.span for b in (self.human, self.agent, self.service, self.environment))
+
+    @property
+    def most(self) -> int:
+        """How many deeds have to be looked at; of a budget beyond all counting none."""
+        counts = [b.count for b in (self.human, self.agent, self.service, self.environment)]
+        return max(counts) + 1 if max(counts) <= BUDGETS_LOOKED_AT else 0
+
+
+def over(
+    history: Sequence[Deed], deed: Deed, kind: PrincipalKind, budgets: Budgets
+) -> tuple[str, ...]:
+    """Each budget that this deed would exceed, in words with numbers; none where it may be done."""
+    own = (former for former in history if former.caller == deed.caller)
+    there = (former for former in history if former.environment == deed.environment)
+    return (
+        *_exceeded(own, deed, budgets.of(kind), deed.caller),
+        *_exceeded(there, deed, budgets.environment, f"the environment {deed.environment}"),
+    )
+
+
+def _exceeded(history: Iterable[Deed], deed: Deed, budget: Budget, whose: str) -> Iterable[str]:
+    since = deed.uptime - budget.span.total_seconds()
+    deeds = [former for former in history if former.uptime > since]
+    deeds.append(deed)
+    span = format_span(budget.span)
+    used = (
+        (len(deeds), budget.count, "deletes"),
+        (len({d.volume for d in deeds}), budget.breadth, "volumes"),
+        (sum(d.bytes for d in deeds), budget.bytes, "bytes"),
+    )
+    for number, most, what in used:
+        if most and number > most:
+            yield f"{whose} has a budget of {most} {what} in {span}; with this it would be {number}"

@@ -1,0 +1,45 @@
+"""Who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class PrincipalKind(StrEnum):
+    """What kind of someone it is; an agent never approves."""
+
+    HUMAN = "human"
+    AGENT = "agent"
+    SERVICE = "service"
+
+
+class Via(StrEnum):
+    """How somebody was known. A uid is anybody's who runs under it, a coding agent's too."""
+
+    UID = "uid"
+    TOKEN = "token"
+    WORKLOAD = "workload"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """One identity as a request shows it: `name` is unique, for example `ann@host` or `deploy-bot`.
+
+    `environment` is the only one that it reaches (empty: all of this home's). `verbs` and
+    `volumes` (names or ids) are what its credential is limited to, None for no limit. `token` is
+    the id of the token shown, `lineage` that of the token which it was narrowed from, or its own;
+    it is good until `expires_at` (aware).
+    """
+
+    kind: PrincipalKind
+    name: str
+    via: Via = Via.UID
+    environment: str = ""
+    verbs: frozenset[str] | None = None
+    volumes: frozenset[str] | None = None
+    token: str = ""
+    lineage: str = ""
+    expires_at: datetime | None = None

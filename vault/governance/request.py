@@ -1,0 +1,63 @@
+"""What is asked: one verb on one volume, by whom, in which environment, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from vault.governance.principal import Principal
+
+
+class Verb(StrEnum):
+    """Everything that has an effect, or shows contents."""
+
+    ADD = "add"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ACKNOWLEDGE = "acknowledge"
+    REMOVE = "remove"
+    SNAPSHOT = "snapshot"
+    RESTORE = "restore"
+    DELETE = "delete"
+    UNDELETE = "undelete"
+    HOLD = "hold"
+    RELEASE = "release"
+    PURGE = "purge"
+    COLLECT = "collect"
+    # Who may do what, and what stands in its way:
+    IDENTITY = "identity"  # add, disable, enable; keys of the issuer
+    TOKEN = "token"  # make and revoke tokens
+    TASK = "task"  # add and close tasks
+    WINDOW = "window"  # add and remove maintenance windows
+    GRANT_REQUEST = "grant-request"
+    GRANT = "grant"  # give and revoke grants
+    APPROVE = "approve"  # sign or reject what waits
+    ROSTER = "roster"  # add and remove approvers
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+    PANIC = "panic"
+    CALM = "calm"
+    POLICY = "policy"
+
+
+DESTRUCTIVE: Final = frozenset((Verb.DELETE, Verb.REMOVE, Verb.RELEASE))
+"""What takes something away from somebody, or a safeguard from something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request. `volume` is its name (empty for what is about no volume), `volume_id` its id.
+
+    `task` is what the requester works on (or empty), `bytes` the volume's size at its last
+    snapshot.
+    """
+
+    verb: Verb
+    volume: str
+    environment: str
+    principal: Principal
+    volume_id: str = ""
+    reason: str = ""
+    task: str = ""
+    bytes: int = 0

@@ -1,0 +1,299 @@
+"""The library: what a platform's own delete handler calls; the command line has no power beyond it.
+
+with Vault.open() as vault:
+    tombstone = vault.delete("prod-db", reason="replaced by prod-db-2", task="OPS-117")
+    print(tombstone.id, tombstone.undo_until)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vault import compose, operations
+from vault import store as stores
+from vault.governance.request import Verb
+from vault.lifecycle.event import EventType
+from vault.opened import Opened
+from vault.operations import homes, items
+from vault.operations.render import environment_item, snapshot_item, tombstone_item, volume_item
+from vault.oversight import Oversight
+
+if TYPE_CHECKING:
+    from vault.governance.principal import Principal
+    from vault.lifecycle.due import Duty
+    from vault.operations.enroll import Enrolment
+    from vault.store.attest import Attestation
+
+
+class Vault(Opened):
+    """One vault, opened in one role; a context manager. Every method may raise VaultError."""
+
+    def authenticate(self, token: str) -> Principal:
+        """Who shows this token. Raises TokenInvalid, which tells nothing more."""
+        environment = self._local.catalog.environment
+        return operations.tokens.authenticate(self._writing, token, environment=environment)
+
+    def acting_as(self, principal: Principal) -> Vault:
+        """This vault for a caller: what they may do, in their environment alone; needs no closing.
+
+        Raises UsageError where this process serves another environment.
+        """
+        catalog = self._local.catalog.scoped(principal.environment)
+        unit = replace(self._writing, principal=principal, catalog=catalog)
+        vault = Vault(unit, self._role, ExitStack())
+        vault.__dict__["_writing"] = unit
+        return vault
+
+    def renew(self) -> None:
+        """Look for a newer charter: a process that lives long calls this now and then."""
+        self._writing = compose.renewed(self._writing)
+
+    @property
+    def oversight(self) -> Oversight:
+        """Who may do what here, and what they did."""
+        return Oversight(lambda: self._writing, lambda: self._reading)
+
+    # --- what to protect -------------------------------------------------------------------------
+
+    def volumes(self) -> tuple[items.VolumeItem, ...]:
+        """Every volume that is not removed."""
+        unit = self._known
+        volumes = (v for v in unit.catalog.volumes.all() if v.state != "removed")
+        return tuple(volume_item(unit, volume) for volume in volumes)
+
+    def volume(self, name: str) -> items.VolumeItem:
+        """One volume by name, id or unique prefix of an id. Raises VolumeUnknown."""
+        return volume_item(self._known, self._known.catalog.volumes.resolve(name))
+
+    def add_volume(self, wish: Enrolment) -> items.VolumeItem:
+        """Register a volume. Raises VolumeExists, SourceOverlaps, SourceVanished."""
+        with self._entered() as unit:
+            volume = operations.enroll.enroll(unit, wish)
+        return volume_item(self._local, volume)
+
+    def pause(self, name: str, *, resume: bool = False) -> items.VolumeItem:
+        """Take no more scheduled snapshots, or take them again."""
+        return self._change(name, EventType.VOLUME_RESUMED if resume else EventType.VOLUME_PAUSED)
+
+    def acknowledge(self, name: str) -> items.VolumeItem:
+        """A person has seen that a volume vanished or was replaced: accept how it is now."""
+        return self._change(name, EventType.SOURCE_ACKNOWLEDGED)
+
+    def remove_volume(self, name: str) -> items.VolumeItem:
+        """Protect it no longer; its data and what is stored of it stay."""
+        return self._change(name, EventType.VOLUME_REMOVED)
+
+    # --- snapshots -------------------------------------------------------------------------------
+
+    def snapshot(self, name: str) -> items.SnapshotItem:
+        """Take a snapshot now; on return it is committed, read back and locked."""
+        with self._entered() as unit:
+            volume = unit.catalog.volumes.resolve(name)
+            operations.gate.admit(unit, operations.gate.question_of(Verb.SNAPSHOT, volume))
+            plan = operations.capture.CapturePlan(volume=volume, location=volume.location)
+            record, findings = operations.capture.capture(unit, plan)
+        return snapshot_item(unit.catalog.snapshots.get(record.header.id), findings)
+
+    def snapshots(self, volume: str | None = None) -> tuple[items.SnapshotItem, ...]:
+        """All snapshots, or those of one volume, oldest first."""
+        catalog = self._known.catalog
+        rows = catalog.snapshots.of(catalog.volumes.resolve(volume).id) if volume else None
+        return tuple(map(snapshot_item, catalog.snapshots.all() if rows is None else rows))
+
+    def ls(
+        self, snapshot: str, path: str = "", *, kit: Path | None = None
+    ) -> Iterator[items.EntryItem]:
+        """The entries at and below a path."""
+        return operations.inspect.list_entries(self._reading, self._ring(kit), snapshot, path)
+
+    def cat(self, snapshot: str, path: str, *, kit: Path | None = None) -> Iterator[bytes]:
+        """A file's bytes, verified before they are handed out."""
+        return operations.inspect.read_file(self._reading, self._ring(kit), snapshot, path)
+
+    def diff(
+        self, snapshot: str, other: str | None = None, path: str = "", *, kit: Path | None = None
+    ) -> Iterator[items.DiffItem]:
+        """What changed up to `other`, or from the snapshot before where there is no `other`."""
+        unit = self._reading
+        pair = (snapshot, other) if other else operations.inspect.previous_of(unit, snapshot)
+        return operations.inspect.diff(unit, self._ring(kit), pair, path)
+
+    # --- delete and undelete ---------------------------------------------------------------------
+
+    def tombstone(self, text: str) -> items.TombstoneItem:
+        """One tombstone by its id or the beginning of it. Raises TombstoneUnknown."""
+        return tombstone_item(self._known.catalog.tombstones.get(text))
+
+    def deleted_by_caller(
+        self, name: str, *, reason: str, task: str = ""
+    ) -> items.TombstoneItem | None:
+        """The tombstone that this very caller made of a volume with these words, while it is one.
+
+        For whoever asks again because an answer was lost. Raises VolumeUnknown.
+        """
+        unit = self._known
+        volume = unit.catalog.volumes.resolve(name)
+        if volume.state != "tombstoned" or not volume.tombstone:
+            return None
+        made = tombstone_item(unit.catalog.tombstones.get(volume.tombstone))
+        same = (made.deleted_by, made.reason, made.task) == (unit.principal.name, reason, task)
+        return made if same else None
+
+    def delete(self, name: str, *, reason: str, task: str = "") -> items.TombstoneItem:
+        """Turn a volume into a tombstone; on return it is recorded in the store and undoable.
+
+        Raises VolumeUnknown, VolumeTombstoned, Denied, SourceError, StoreError.
+        """
+        with self._entered() as unit:
+            plan = operations.delete.plan_delete(unit, name, reason=reason, task=task)
+            tombstone = operations.delete.execute_delete(unit, plan)
+        return tombstone_item(tombstone)
+
+    def tombstones(self) -> tuple[items.TombstoneItem, ...]:
+        """Every tombstone, oldest first, whatever became of it."""
+        return tuple(map(tombstone_item, self._known.catalog.tombstones.all()))
+
+    def undelete(self, ids: Sequence[str]) -> tuple[items.TombstoneItem, ...]:
+        """Bring volumes back to their places. Raises at the first that cannot be."""
+        undo = operations.undelete.undelete
+        with self._entered() as unit:
+            back = [undo(unit, identifier) for identifier in ids]
+        return tuple(map(tombstone_item, back))
+
+    def undelete_since(self, span: timedelta, *, by: str = "") -> tuple[items.TombstoneItem, ...]:
+        """Bring back all that was deleted within this span (by one identity) and can be undone."""
+        since = self._writing.clock.now() - span
+        undoable = operations.undelete.undoable_since(self._writing, since, by)
+        return self.undelete([tombstone.id for tombstone in undoable])
+
+    def hold(self, tombstone: str, reason: str = "") -> items.TombstoneItem:
+        """Nothing of it is purged or expires until it is released."""
+        with self._entered() as unit:
+            return tombstone_item(operations.hold.hold(unit, tombstone, reason))
+
+    def release(self, tombstone: str) -> items.TombstoneItem:
+        """Take a hold off."""
+        with self._entered() as unit:
+            return tombstone_item(operations.hold.release(unit, tombstone))
+
+    # --- getting data back -----------------------------------------------------------------------
+
+    def restore(self, request: items.RestoreRequest) -> items.RestoreReport:
+        """Write a snapshot's contents to a place. Raises UsageError, KitMissing, DiskFull."""
+        unit = self._reading
+        plan = operations.restore.plan_restore(unit, request)
+        if plan.in_place and not request.dry_run:
+            operations.restore.save_present(self._writing, plan)
+        return operations.restore.execute_restore(
+            unit, self._ring(request.kit), plan, dry_run=request.dry_run
+        )
+
+    def rehearse(self, name: str, *, kit: Path | None = None) -> items.RehearseReport:
+        """Prove that a snapshot can be restored, without writing anything."""
+        return operations.rehearse.rehearse(self._reading, self._ring(kit), name)
+
+    def verify(self, *, deep: bool = False) -> items.VerifyReport:
+        """Check that everything stored is there, authentic and locked; needs no kit."""
+        report = operations.verify.verify(self._reading, deep=deep)
+        if self._role == "writer":
+            operations.verify.forget_lost_packs(self._writing.index, report)
+        return report
+
+    def rebuild(self) -> items.RebuildReport:
+        """Make the local catalog anew from the store."""
+        return operations.rebuild.rebuild(self._reading)
+
+    # --- how things stand ------------------------------------------------------------------------
+
+    def status(self) -> items.StatusReport:
+        """What was deleted lately, how to undo it, what to see to; asks the catalog alone."""
+        return operations.status.status(self._known)
+
+    def doctor(self) -> tuple[items.CheckItem, ...]:
+        """Look at everything that has to be right."""
+        return operations.doctor.doctor(self._local, lambda: self._reading)
+
+    def attest(self) -> Attestation:
+        """Try to break the store's promises with this role's credential, on a canary."""
+        own = self._local.settings
+        profile = own.roles[self._role].profile or None
+        places = tuple((v.name, v.location) for v in self._local.catalog.volumes.all())
+        return stores.attest.attest(
+            own.store_url, profile=profile, clock=self._local.clock, volumes=places
+        )
+
+    def key_check(self, kit: Path | None) -> items.KeyReport:
+        """Whether a kit opens this vault, tried on what is stored."""
+        return operations.keys.check_kit(self._reading, homes.read_kit(self._kit(kit)))
+
+    def key_add(self, recipient: str, *, kit: Path | None = None) -> items.KeyReport:
+        """Let one more identity read what later sessions store."""
+        opened = homes.read_kit(self._kit(kit))
+        charter = operations.amend.add_recipient(self._writing.store, opened, recipient)
+        detail = f"{len(charter.recipients)} recipients from the next session on"
+        return items.KeyReport(vault=charter.vault, opens=True, detail=detail)
+
+    def key_revoke(self, name: str, *, kit: Path | None = None) -> items.KeyReport:
+        """Let a host's key sign no more; what it signed before stays good."""
+        opened = homes.read_kit(self._kit(kit))
+        charter = operations.amend.revoke_member(self._writing.store, opened, name)
+        detail = f"“{name}” signs no more from now on"
+        return items.KeyReport(vault=charter.vault, opens=True, detail=detail)
+
+    def environments(self) -> tuple[items.EnvironmentItem, ...]:
+        """The charter's environments that are there for this process or caller."""
+        unit, scope = self._reading, self._local.catalog.environment
+        return tuple(
+            environment_item(unit, name)
+            for name in sorted(unit.charter.environments)
+            if scope in ("", name)
+        )
+
+    def add_environment(
+        self, name: str, *, ephemeral: bool, window: timedelta, kit: Path | None = None
+    ) -> items.EnvironmentItem:
+        """One more environment, by the kit's root key. Raises KitWrong, UsageError."""
+        opened = homes.read_kit(self._kit(kit))
+        terms = operations.amend.environment_terms(ephemeral=ephemeral, window=window)
+        operations.amend.add_environment(self._writing.store, opened, name, terms)
+        self._writing = compose.renewed(self._writing)
+        return environment_item(self._writing, name)
+
+    def key_export(self) -> str:
+        """The recovery kit's text, while it is still on this host. Raises KitMissing."""
+        return homes.read_kit(homes.default_kit(self._local.home)).text()
+
+    # --- processes -------------------------------------------------------------------------------
+
+    def due(self) -> tuple[Duty, ...]:
+        """What the daemon has to do now."""
+        self._writing = compose.renewed(self._writing)  # a revoked key acknowledges nothing more
+        return operations.duties.due_now(self._writing, self._attempts, self._started)
+
+    def perform(self, duty: Duty) -> str:
+        """Do one duty; says what came of it."""
+        with self._entered() as unit:
+            return operations.duties.perform(unit, self._attempts, duty)
+
+    def resume(self) -> tuple[str, ...]:
+        """Finish what a crash left half done."""
+        with self._entered() as unit:
+            return operations.duties.resume(unit)
+
+    def purge(self, *, dry_run: bool = False) -> items.PurgeReport:
+        """One pass over all tombstones, in the purger's role."""
+        return operations.purge.purge(unit=self._purging, dry_run=dry_run)
+
+    def collect(self, *, dry_run: bool = False) -> items.CollectReport:
+        """One pass over the store, in the collector's role."""
+        return operations.collect.collect(self._collecting, dry_run=dry_run)
+
+    def _change(self, name: str, kind: EventType) -> items.VolumeItem:
+        with self._entered() as unit:
+            volume = operations.enroll.change(unit, name, kind)
+        return volume_item(self._local, volume)

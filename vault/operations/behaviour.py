@@ -1,0 +1,77 @@
+"""Behaviour: what an identity did lately, by the audit log, beside its budgets and habits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from vault import limits
+from vault.audit.entry import Entry
+from vault.governance.anomaly import Past, signals
+from vault.governance.breaker import Budget, Budgets, Deed, over
+from vault.governance.facts import Signal
+from vault.governance.request import DESTRUCTIVE, Request
+from vault.operations.unit import LocalUnit
+
+
+def gather(
+    unit: LocalUnit, request: Request, now: datetime, uptime: float
+) -> tuple[tuple[str, ...], tuple[Signal, ...]]:
+    """The budgets that a request would exceed, and what is unusual about it."""
+    if request.verb not in DESTRUCTIVE:
+        return (), ()
+    budgets = budgets_of(unit, request.environment)
+    since = uptime - budgets.longest.total_seconds()
+    lately = unit.catalog.audit.allowed(uptime=max(since, 0.0), most=budgets.most)
+    deeds = [_deed(entry) for entry in lately if _counts(entry)]
+    deed = Deed(
+        caller=request.principal.name,
+        environment=request.environment,
+        volume=request.volume_id,
+        bytes=request.bytes,
+        uptime=uptime,
+    )
+    own = unit.catalog.audit.requests(request.principal.name, most=limits.HABITS_LOOKED_AT)
+    past = [_past(entry) for entry in own]
+    return (
+        over(deeds, deed, request.principal.kind, budgets),
+        signals(past, request.verb.value, request.volume_id, now),
+    )
+
+
+def budgets_of(unit: LocalUnit, environment: str) -> Budgets:
+    """The budgets that hold there: the usual ones, or what vault.toml says of the environment."""
+    settings = unit.settings.environments.get(environment)
+    if settings is not None and settings.deletes:
+        own = Budget(span=limits.BUDGET_SPAN, count=settings.deletes)
+        return Budgets(human=own, agent=own, service=own, environment=own)
+    span, most = limits.BUDGET_SPAN, limits.AGENT_BYTES
+    agent = Budget(span=span, count=limits.AGENT_DELETES, breadth=limits.AGENT_VOLUMES, bytes=most)
+    return Budgets(
+        human=Budget(span=span, count=limits.HUMAN_DELETES),
+        agent=agent,
+        service=agent,
+        environment=Budget(span=span, count=limits.ENVIRONMENT_DELETES),
+    )
+
+
+def _counts(entry: Entry) -> bool:
+    return entry.body.get("verb") in DESTRUCTIVE
+
+
+def _deed(entry: Entry) -> Deed:
+    return Deed(
+        caller=entry.caller.name,
+        environment=entry.environment,
+        volume=entry.volume,
+        bytes=int(entry.body.get("bytes", 0)),
+        uptime=entry.uptime,
+    )
+
+
+def _past(entry: Entry) -> Past:
+    return Past(
+        verb=str(entry.body.get("verb", "")),
+        volume=entry.volume,
+        at=entry.at,
+        allowed=entry.body.get("decision") != "deny",
+    )

@@ -1,0 +1,94 @@
+"""Choose: from what a person wrote to one stored snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from vault.catalog.snapshots import row_of
+from vault.clock import format_time
+from vault.errors import SnapshotUnknown, TombstoneUnknown, VolumeUnknown
+from vault.operations.unit import ReadUnit
+from vault.provider import Finding
+from vault.repository.snapshot import SnapshotRecord, list_snapshots, read_snapshot
+
+_UNREAD: Final = ("unreadable", "gone", "feature-unknown")
+
+
+def choose(unit: ReadUnit, what: str, *, at: datetime | None = None) -> SnapshotRecord:
+    """VOLUME, VOLUME@latest, a snapshot's or a tombstone's id (or a unique prefix of one).
+
+    With `at`, the newest snapshot of the volume that was stored by then. Of a tombstone, the final
+    snapshot, or else the newest of its volume. Raises SnapshotUnknown, IdAmbiguous.
+    """
+    key = _key(unit, what.removesuffix("@latest"), at)
+    return read_snapshot(unit.reader, unit.charter, key, unit.tampering)
+
+
+def unread_since(unit: ReadUnit, what: str, record: SnapshotRecord) -> Iterator[Finding]:
+    """Snapshots of the volume that cannot be read and may be newer than the one that was chosen.
+
+    None where that one was asked for by its own name.
+    """
+    header = record.header
+    if what and header.id.startswith(what):
+        return
+    stem = f"snapshots/{header.volume}/"
+    for found in dict.fromkeys(unit.tampering):
+        newer = found.key.startswith(stem) and found.key > f"{stem}{header.id}~"
+        if newer and found.what in _UNREAD:
+            yield Finding("newer-unread", found.key.encode(), found.detail)
+
+
+def _key(unit: ReadUnit, what: str, at: datetime | None) -> str:
+    if what.startswith("snap_"):
+        return unit.catalog.snapshots.get(what).key
+    if what.startswith("tomb_"):
+        tombstone = unit.catalog.tombstones.get(what)
+        if tombstone.snapshot and at is None:
+            return unit.catalog.snapshots.get(tombstone.snapshot).key
+        return _newest(unit, tombstone.volume, what, at)
+    try:
+        return _newest(unit, unit.catalog.volumes.resolve(what).id, what, at)
+    except VolumeUnknown:
+        return _by_prefix(unit, what)
+
+
+def _by_prefix(unit: ReadUnit, what: str) -> str:
+    try:
+        return unit.catalog.snapshots.get(what).key
+    except SnapshotUnknown:
+        try:
+            tombstone = unit.catalog.tombstones.get(what)
+        except TombstoneUnknown:
+            raise SnapshotUnknown(
+                f"no volume, snapshot or tombstone is called “{what}”",
+                safe="Nothing was changed.",
+                hint="See what there is: vault volume list, vault snapshots, vault tombstones.",
+            ) from None
+        return _newest(unit, tombstone.volume, what, None)
+
+
+def _newest(unit: ReadUnit, volume: str, what: str, at: datetime | None) -> str:
+    _look(unit, volume)
+    rows = [row for row in unit.catalog.snapshots.of(volume) if at is None or row.stored_at <= at]
+    if not rows:
+        when = f" stored by {format_time(at)}" if at else ""
+        raise SnapshotUnknown(
+            f"“{what}” has no snapshot{when}",
+            safe="Nothing was changed.",
+            hint=f"See what there is: vault snapshots {what}",
+        )
+    return rows[-1].key
+
+
+def _look(unit: ReadUnit, volume: str) -> None:
+    """Take in what the store holds of a volume and the catalog does not know.
+
+    Another process may have stored it, or the catalog's file may be an older copy of itself.
+    """
+    known = frozenset(row.key for row in unit.catalog.snapshots.of(volume))
+    records = list(list_snapshots(unit.reader, unit.charter, unit.tampering, volume, skip=known))
+    if records:
+        unit.catalog.snapshots.put_rows(map(row_of, records))

@@ -1,0 +1,162 @@
+"""Enroll: which places are protected volumes, and how. Nothing here touches their data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from vault.errors import SourceOverlaps, UsageError, VolumeExists
+from vault.governance.request import Verb
+from vault.ids import new_id
+from vault.lifecycle.due import check_schedule
+from vault.lifecycle.event import EventType
+from vault.lifecycle.retention import parse_keep
+from vault.lifecycle.volume import Volume, step_volume
+from vault.operations.gate import Question, admit, question_of
+from vault.operations.identity import identity_text, owns, read_identity
+from vault.operations.record import Draft, record, record_next
+from vault.operations.unit import LocalUnit, WriteUnit, exclusive
+from vault.provider import Provider, SourceIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What a volume is to be: empty texts take the settings' defaults."""
+
+    name: str
+    path: str
+    environment: str = "production"
+    provider: str = "directory"
+    schedule: str = ""
+    keep: str = ""
+
+
+def enroll(unit: WriteUnit, wish: Enrolment) -> Volume:
+    """Register a volume; it is protected from the first snapshot on.
+
+    Raises VolumeExists, SourceOverlaps (another volume, the store, the vault's home),
+    SourceVanished, UsageError (schedule, keep, environment).
+    """
+    _check_environment(unit, wish.environment)
+    admit(unit, Question(Verb.ADD, volume=wish.name, environment=wish.environment))
+    _check_words(unit, wish)
+    provider = unit.provider(wish.provider)
+    with exclusive(unit.home, "volumes"):
+        identity = provider.identify(wish.path)
+        _check_apart(unit, provider, wish, identity)
+        draft = Draft(
+            type=EventType.VOLUME_ADDED,
+            volume=new_id("vol", unit.clock.now()),
+            details={
+                "name": wish.name,
+                "environment": wish.environment,
+                "provider": wish.provider,
+                "location": wish.path,
+                "identity": identity_text(identity),
+                "owner": unit.keys.signing.key_id,
+                "schedule": wish.schedule or unit.settings.defaults.schedule,
+                "keep": str(parse_keep(wish.keep or unit.settings.defaults.keep)),
+            },
+        )
+        record(unit, None, draft)
+        return unit.catalog.volumes.resolve(draft.volume)
+
+
+def change(unit: WriteUnit, name: str, kind: EventType) -> Volume:
+    """Pause, resume, acknowledge or remove a volume. Raises VolumeUnknown, TransitionRefused."""
+    verbs = {
+        EventType.VOLUME_PAUSED: Verb.PAUSE,
+        EventType.VOLUME_RESUMED: Verb.RESUME,
+        EventType.VOLUME_REMOVED: Verb.REMOVE,
+        EventType.SOURCE_ACKNOWLEDGED: Verb.ACKNOWLEDGE,
+    }
+    volume = unit.catalog.volumes.resolve(name)
+    admit(unit, question_of(verbs[kind], volume))
+    with exclusive(unit.home, f"volume-{volume.id}"):
+        step_volume(volume.state, kind)
+        takes_over = kind is EventType.SOURCE_ACKNOWLEDGED
+        details = {"owner": unit.keys.signing.key_id} if takes_over else {}
+        record_next(unit, Draft(type=kind, volume=volume.id, details=details))
+        return unit.catalog.volumes.resolve(volume.id)
+
+
+def store_folder(url: str) -> Path | None:
+    """The folder of a `file://` store, None for stores elsewhere."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def _check_environment(unit: WriteUnit, environment: str) -> None:
+    """Whoever reaches one environment is told of no other."""
+    scope = unit.catalog.environment
+    known = [name for name in sorted(unit.charter.environments) if scope in ("", name)]
+    if environment not in known:
+        raise UsageError(
+            f"there is no environment “{environment}”",
+            safe="Nothing was registered.",
+            hint=f"There is: {', '.join(known)}.",
+        )
+
+
+def _check_words(unit: WriteUnit, wish: Enrolment) -> None:
+    if not wish.name or set(wish.name) & set("/@ \n\t") or wish.name.startswith("-"):
+        raise UsageError(
+            f"“{wish.name}” cannot be a volume's name",
+            safe="Nothing was registered.",
+            hint="Use letters, digits, dots, dashes and underscores, for example prod-db.",
+        )
+    if any("\ud800" <= character <= "\udfff" for character in wish.path):
+        raise UsageError(
+            f"the path {wish.path} is not UTF-8",
+            safe="Nothing was registered.",
+            hint="Rename the folder, for example by mv; the names inside it may stay as they are.",
+        )
+    check_schedule(wish.schedule or unit.settings.defaults.schedule)
+    parse_keep(wish.keep or unit.settings.defaults.keep)
+
+
+def _check_apart(
+    unit: WriteUnit, provider: Provider, wish: Enrolment, identity: SourceIdentity
+) -> None:
+    for other in unit.catalog.whole().volumes.all():
+        if other.state == "removed" and not _leaves_protection(unit, other, wish):
+            continue
+        if other.name == wish.name and other.environment == wish.environment:
+            raise VolumeExists(
+                f"a volume named “{wish.name}” is registered already, at {other.location}",
+                safe="It stays as it is.",
+                hint="Choose another name, or remove that volume first (what is stored stays).",
+            )
+        if other.provider != wish.provider or not owns(unit, other):
+            continue  # another host's places mean nothing here
+        same = provider.is_same(identity, read_identity(other.identity))
+        if same or provider.overlaps(wish.path, other.location):
+            own = unit.catalog.environment in ("", other.environment)
+            what = f"the volume “{other.name}” at {other.location}" if own else "another volume"
+            raise _overlap(wish.path, what)
+    insist_apart(unit, provider, wish.path)
+
+
+def _leaves_protection(unit: WriteUnit, former: Volume, wish: Enrolment) -> bool:
+    """Whether what was protected would come back where less holds: removing is no way out."""
+    terms = unit.charter.environments
+    was, becomes = terms.get(former.environment), terms.get(wish.environment)
+    protected = was is None or was.kind == "protected"
+    return protected and becomes is not None and becomes.kind == "ephemeral"
+
+
+def insist_apart(unit: LocalUnit, provider: Provider, path: str) -> None:
+    """Refuse a place in the store or the vault's home, or around it. Raises SourceOverlaps."""
+    folder = store_folder(unit.settings.store_url)
+    for place, what in ((folder, "the store"), (unit.home, "the vault's home")):
+        if place is not None and provider.overlaps(path, str(place)):
+            raise _overlap(path, f"{what} at {place}")
+
+
+def _overlap(path: str, other: str) -> SourceOverlaps:
+    return SourceOverlaps(
+        f"{path} and {other} lie in one another",
+        safe="Nothing was changed.",
+        hint="Protect disjoint places; keep the store outside of what it protects.",
+    )

@@ -1,0 +1,213 @@
+"""The single call into governance, before any effect: Allow passes, Ask and Deny raise.
+
+Order, under one lock of this home: facts → decision → the request's entry waits in the audit log,
+which is what grants, approvals and budgets are counted by → the log is in the store → answer. So
+two requests at once never use one grant twice, and no effect is without its entry.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from vault.audit.entry import EntryKind
+from vault.clock import format_span
+from vault.errors import ApprovalNeeded, Denied, StoreError
+from vault.governance.approval import Plan
+from vault.governance.decision import Allow, Ask, Decision
+from vault.governance.facts import ApprovalFact, Facts, facts_body
+from vault.governance.policy import decide, rule_ids
+from vault.governance.principal import Principal
+from vault.governance.request import Request, Verb
+from vault.lifecycle.volume import Volume
+from vault.operations import approve, behaviour, freeze, policy
+from vault.operations.audit import commit
+from vault.operations.ledger import Place, enter
+from vault.operations.unit import RecordUnit, exclusive, window_of
+from vault.operations.uptime import accumulated_uptime
+
+_NEVER_WAITS: Final = frozenset((Verb.RESTORE,))
+"""Who brings data back is let pass though the log cannot be written now; its entry waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for: of a volume (its name and id), or about an environment or anything else.
+
+    `about` says in words what an administrative request would change.
+    """
+
+    verb: Verb
+    volume: str = ""
+    volume_id: str = ""
+    environment: str = ""
+    reason: str = ""
+    task: str = ""
+    about: str = ""
+
+
+def question_of(verb: Verb, volume: Volume, *, reason: str = "", task: str = "") -> Question:
+    """What is asked for of a volume."""
+    return Question(verb, volume.name, volume.id, volume.environment, reason, task)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that was let pass: `request` is its entry's id in the audit log."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A request with all that is known of it; `grant` and `ask` are what it would use up."""
+
+    facts: Facts
+    plan: Plan
+    grant: str
+    ask: str
+
+
+def admit(unit: RecordUnit, question: Question) -> Admission:
+    """Ask the rules whether this request may have an effect.
+
+    Raises Denied, ApprovalNeeded, StoreError; on any of them nothing has changed.
+    """
+    with exclusive(unit.home, "gate"):
+        now = unit.reader.now()
+        rules, _ = policy.current(unit)
+        case = _case(unit, question, now, rules.digest)
+        decision = decide(case.facts, rules)
+        place = Place(question.environment, question.volume_id)
+        entry = enter(unit, EntryKind.REQUEST, _body(case, decision, rules.digest), place)
+        case = _used_up(unit, case, decision, now)
+    with suppress(*((StoreError,) if question.verb in _NEVER_WAITS else ())):
+        commit(unit)
+    if not isinstance(decision, Allow):
+        raise _refusal(question, decision, case.ask)
+    return Admission(entry.id)
+
+
+def _case(unit: RecordUnit, question: Question, now: datetime, rules: str) -> _Case:
+    """Gather what is known. Nothing here decides."""
+    books, who = unit.catalog.audit.books(), unit.principal
+    terms = unit.charter.environments.get(question.environment)
+    class_ = terms.kind if terms is not None else "protected"
+    request = Request(
+        verb=question.verb,
+        volume=question.volume,
+        volume_id=question.volume_id,
+        environment=question.environment,
+        principal=who,
+        reason=question.reason,
+        task=question.task,
+        bytes=_size(unit, question.volume_id),
+    )
+    plan = Plan(
+        vault=unit.charter.vault,
+        ask="",
+        requester=who.name,
+        kind=who.kind,
+        verb=question.verb,
+        volume=question.volume,
+        volume_id=question.volume_id,
+        environment=question.environment,
+        class_=class_,
+        window=format_span(window_of(unit, question.environment)) if question.volume else "",
+        reason=question.reason,
+        task=question.task,
+        policy=rules,
+        expires_at=now,
+        about=question.about,
+    )
+    known = books.identities.get(who.name)
+    task, why = books.tasks.fact(request, now)
+    grant, grant_id = books.grants.fact(request, now)
+    approval, ask = books.approvals.find(plan, books.roster, now)
+    over, signals = behaviour.gather(unit, request, now, accumulated_uptime(unit))
+    facts = Facts(
+        request=request,
+        class_=class_,
+        in_scope=_in_scope(who, question, now),
+        disabled=known is not None and known.disabled,
+        task=task,
+        why=why,
+        window=books.windows.fact(question.environment, now),
+        grant=grant,
+        approval=approval,
+        quorum=books.roster.quorum,
+        over_budget=over,
+        frozen=books.freezes.frozen(who.name),
+        panic=books.freezes.panic,
+        signals=signals,
+    )
+    return _Case(facts=facts, plan=plan, grant=grant_id, ask=ask)
+
+
+def _in_scope(who: Principal, question: Question, now: datetime) -> bool:
+    """Whether the credential reaches this: verb, volume, environment, and time by the store."""
+    volumes = {question.volume, question.volume_id} - {""}
+    return (
+        who.environment in ("", question.environment)
+        and (who.verbs is None or question.verb in who.verbs)
+        and (who.volumes is None or bool(volumes & who.volumes))
+        and (who.expires_at is None or now < who.expires_at)
+    )
+
+
+def _size(unit: RecordUnit, volume: str) -> int:
+    rows = unit.catalog.snapshots.of(volume) if volume else []
+    return rows[-1].bytes if rows else 0
+
+
+def _body(case: _Case, decision: Decision, rules: str) -> dict[str, Any]:
+    request = case.facts.request
+    allowed = isinstance(decision, Allow)
+    return {
+        "verb": request.verb.value,
+        "volume_name": request.volume,
+        "reason": request.reason,
+        "task": request.task,
+        "about": case.plan.about,
+        "bytes": request.bytes,
+        "decision": type(decision).__name__.lower(),
+        "rules": list(rule_ids(decision)),
+        "reasons": list(decision.reasons),
+        "policy": rules,
+        "grant": case.grant if allowed else "",
+        "ask": case.ask if allowed else "",
+        "lineage": request.principal.lineage,
+        "facts": facts_body(case.facts),
+    }
+
+
+def _used_up(unit: RecordUnit, case: _Case, decision: Decision, now: datetime) -> _Case:
+    """What follows at once: an approval is used, an excess freezes, people are asked."""
+    who, place = unit.principal, Place(case.plan.environment)
+    if isinstance(decision, Allow) and case.facts.approval is ApprovalFact.GIVEN:
+        enter(unit, EntryKind.APPROVAL_USED, {"ask": case.ask}, place)
+    if case.facts.over_budget and not case.facts.frozen:
+        freeze.trip(unit, who.name, case.facts.over_budget)
+    if isinstance(decision, Ask) and case.facts.approval is not ApprovalFact.WAITING:
+        case = replace(case, ask=approve.ask(unit, case.plan, now))
+    return case
+
+
+def _refusal(question: Question, decision: Decision, ask: str) -> Denied | ApprovalNeeded:
+    what = f"{question.verb} of “{question.volume}”" if question.volume else str(question.verb)
+    reasons = "; ".join(decision.reasons)
+    if isinstance(decision, Ask):
+        waits = ApprovalNeeded(
+            f"{what} waits for approval: {reasons}",
+            hint=f"When people have agreed, ask again the same way: vault approve {ask}",
+        )
+        waits.ask = ask
+        return waits
+    denied = Denied(
+        f"{what} is refused: {reasons}",
+        hint="Change the request so that the rules named here are met.",
+    )
+    denied.rules = rule_ids(decision)
+    return denied

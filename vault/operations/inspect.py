@@ -1,0 +1,141 @@
+"""Inspect: look into snapshots without restoring them: ls, cat, diff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from vault.errors import Corrupt, SnapshotUnknown, UsageError
+from vault.operations.choose import choose
+from vault.operations.items import DiffItem, EntryItem
+from vault.operations.render import shown
+from vault.operations.unit import ReadUnit
+from vault.provider import Entry, Kind, order_key
+from vault.repository.manifest import StoredEntry
+from vault.repository.reader import SnapshotReader
+from vault.repository.sessions import SessionRing
+
+_KINDS = frozenset(Kind)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def list_entries(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterator[EntryItem]:
+    """The entries at and below a path of a snapshot, in order. Raises UsageError: no such path."""
+    reader, stored_path = _open(unit, ring, what), _stored_path(path)
+    if stored_path:
+        reader.find(stored_path)  # a slip of the pen is not an empty folder
+    for stored in reader.entries(stored_path):
+        yield _item(stored.entry)
+
+
+def read_file(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterator[bytes]:
+    """A file's bytes in blocks, each verified before it is handed out; holes read as zeros."""
+    reader = _open(unit, ring, what)
+    stored = reader.find(_stored_path(path))
+    if stored.entry.link is not None:
+        stored = reader.find(stored.entry.link)
+    if stored.entry.kind != Kind.FILE:
+        raise UsageError(f"{path} is no regular file", hint="See what it is with: vault ls")
+    return with_holes(stored.entry, reader.blocks(stored))
+
+
+def diff(unit: ReadUnit, ring: SessionRing, pair: tuple[str, str], path: str) -> Iterator[DiffItem]:
+    """What changed from one snapshot to another, by one merge of two sorted streams."""
+    older, newer = (_open(unit, ring, what).entries(_stored_path(path)) for what in pair)
+    left, right = next(older, None), next(newer, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and _place(left) < _place(right)):
+            assert left is not None
+            yield DiffItem(change="removed", path=shown(left.entry.path))
+            left = next(older, None)
+        elif left is None or _place(right) < _place(left):
+            yield DiffItem(change="added", path=shown(right.entry.path))
+            right = next(newer, None)
+        else:
+            change = _change(left, right)
+            if change:
+                yield DiffItem(change=change, path=shown(right.entry.path))
+            left, right = next(older, None), next(newer, None)
+
+
+def previous_of(unit: ReadUnit, what: str) -> tuple[str, str]:
+    """A snapshot and the one before it of the same volume, oldest first."""
+    newer = choose(unit, what)
+    ids = [row.id for row in unit.catalog.snapshots.of(newer.header.volume)]
+    place = ids.index(newer.header.id)
+    if place == 0:
+        raise SnapshotUnknown(
+            f"{newer.header.id} is the first snapshot of its volume",
+            hint="Name the two snapshots to compare.",
+        )
+    return ids[place - 1], ids[place]
+
+
+def with_holes(entry: Entry, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Content as a reader of the file would see it: segments in place, zeros between them."""
+    if entry.segments is None:
+        yield from blocks
+        return
+    place, pending = 0, b""
+    for start, length in entry.segments:
+        if not place <= start <= start + length <= entry.size:
+            raise Corrupt(f"“{shown(entry.path)}” has data where it has no room for any")
+        yield from _zeros(start - place)
+        left = length
+        while left > 0:
+            block = pending or next(blocks, b"")
+            if not block:
+                raise Corrupt(f"“{shown(entry.path)}” is shorter than its segments")
+            yield block[:left]
+            pending = block[left:]
+            left -= min(left, len(block))
+        place = start + length
+    yield from _zeros(entry.size - place)
+
+
+def _zeros(count: int) -> Iterator[bytes]:
+    block = bytes(max(0, min(count, 1 << 20)))
+    while count > 0:
+        yield block[:count]
+        count -= len(block)
+
+
+def _open(unit: ReadUnit, ring: SessionRing, what: str) -> SnapshotReader:
+    return SnapshotReader(unit.reader, ring, choose(unit, what), unit.tampering)
+
+
+def _stored_path(path: str) -> bytes:
+    return path.strip("/").encode("utf-8", "surrogateescape")
+
+
+def _place(stored: StoredEntry) -> bytes:
+    return order_key(stored.entry.path)
+
+
+def _change(left: StoredEntry, right: StoredEntry) -> str:
+    old, new = left.entry, right.entry
+    if (old.kind, old.size, old.target, old.link) != (new.kind, new.size, new.target, new.link):
+        return "changed"
+    if left.extents != right.extents and old.mtime_ns != new.mtime_ns:
+        return "changed"
+    same = (old.mode, old.uid, old.gid, old.mtime_ns, old.xattrs) == (
+        new.mode,
+        new.uid,
+        new.gid,
+        new.mtime_ns,
+        new.xattrs,
+    )
+    return "" if same else "metadata"
+
+
+def _item(entry: Entry) -> EntryItem:
+    return EntryItem(
+        path=shown(entry.path) or ".",
+        type=Kind(entry.kind).name.lower() if entry.kind in _KINDS else "unknown",
+        mode=entry.mode,
+        uid=entry.uid,
+        gid=entry.gid,
+        size=entry.size,
+        modified_at=_EPOCH + timedelta(microseconds=entry.mtime_ns // 1000),
+        target=shown(entry.target or entry.link or b""),
+    )

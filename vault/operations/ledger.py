@@ -1,0 +1,84 @@
+"""Entries of the audit log: made here, in order, and in the store before anything relies on them.
+
+Order: the entry waits in the catalog (durable) → a segment of all that wait is in the store →
+they have their place. A crash in between leaves them waiting, and the next commit stores them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vault import operations
+from vault.audit.entry import Caller, Entry, EntryKind
+from vault.governance.principal import Principal
+from vault.governance.request import Verb
+from vault.ids import next_id
+from vault.operations.unit import RecordUnit, exclusive
+from vault.operations.uptime import accumulated_uptime
+
+_UNSAID: Final = frozenset(("proof", "made_at"))
+"""What nobody has to read in order to agree to a change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something happened: an environment's name, a volume's id; empty for neither."""
+
+    environment: str = ""
+    volume: str = ""
+
+
+def enter(
+    unit: RecordUnit,
+    kind: EntryKind,
+    body: dict[str, Any],
+    place: Place = Place(),
+    *,
+    about: str = "",
+) -> Entry:
+    """Let one entry wait for its place in the log; `commit` brings it there."""
+    with exclusive(unit.home, "audit-entry"):
+        at = unit.reader.now()
+        entry = Entry(
+            id=next_id("aud", at, after=unit.catalog.audit.last_id()),
+            at=at,
+            uptime=accumulated_uptime(unit),
+            kind=kind,
+            caller=caller_of(unit.principal),
+            environment=place.environment,
+            volume=place.volume,
+            about=about,
+            body=body,
+        )
+        unit.catalog.audit.add(entry)
+    return entry
+
+
+def administer(
+    unit: RecordUnit, verb: Verb, kind: EntryKind, body: dict[str, Any], *, environment: str = ""
+) -> Entry:
+    """One administrative change: judged, entered, and in the store on return.
+
+    Raises Denied, ApprovalNeeded, StoreError; then nothing has changed.
+    """
+    question = operations.gate.Question(verb, environment=environment, about=in_words(kind, body))
+    admission = operations.gate.admit(unit, question)
+    entry = enter(unit, kind, body, Place(environment), about=admission.request)
+    operations.audit.commit(unit)
+    return entry
+
+
+def in_words(kind: EntryKind, body: dict[str, Any]) -> str:
+    """A change as people read it who may have to agree to it."""
+    terms = ", ".join(
+        f"{name} {value}" for name, value in sorted(body.items()) if value and name not in _UNSAID
+    )
+    return f"{kind.replace('_', ' ')}: {terms}" if terms else kind.replace("_", " ")
+
+
+def caller_of(principal: Principal) -> Caller:
+    """A principal as entries name it."""
+    return Caller(
+        kind=principal.kind, name=principal.name, via=principal.via, token=principal.token
+    )

@@ -1,0 +1,141 @@
+"""Recheck: whether people agreed to something, told anew from the entries of the audit log alone.
+
+Nothing that a host has concluded is taken over: every signature is verified once more with the key
+that its approver had then, every approver back to the root key that began the roster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from vault import codec
+from vault.audit.entry import Entry, EntryKind
+from vault.codec.signing import verify
+from vault.errors import SignatureRefused, UsageError
+from vault.governance.approval import Approvals, Asked, Plan, Roster, plan_text
+from vault.governance.request import Verb
+from vault.operations.ledger import in_words
+
+_ROSTER: Final = (EntryKind.APPROVER_ADDED, EntryKind.APPROVER_REMOVED, EntryKind.QUORUM_SET)
+
+
+def founding_statement(vault: str, name: str, key: str) -> bytes:
+    """What the root key signs to enrol one of the first approvers."""
+    return f"approver of {vault}: {name} {key}".encode()
+
+
+def check_approval(entries: Iterable[Entry], ask: str, *, vault: str, root: str) -> tuple[str, ...]:
+    """Who agreed to what was asked for, when it was used; `entries` in the order of their ids.
+
+    `root` is the vault's root key in hex. Raises SignatureRefused: it was never used, or without
+    enough of the people who were enrolled then, or for another request than they signed.
+    """
+    replay = _Replay(vault, root)
+    for entry in entries:
+        replay.take(entry)
+    agreed = replay.used.get(ask)
+    if agreed is None:
+        raise SignatureRefused(
+            f"the log does not show that people agreed to {ask} and that it was carried out",
+            hint="Look at its entries: vault audit show --kind approval_signed",
+        )
+    return agreed
+
+
+class _Replay:
+    """The books of approvals and of the roster, of what can be proved only."""
+
+    def __init__(self, vault: str, root: str) -> None:
+        self._vault, self._root = vault, root
+        self._approvals, self._roster = Approvals(), Roster()
+        self._requests: dict[str, Entry] = {}
+        self.used: dict[str, tuple[str, ...]] = {}
+
+    def take(self, entry: Entry) -> None:
+        """Take one entry in, or leave it out where it proves nothing."""
+        if entry.kind is EntryKind.REQUEST:
+            self._take_request(entry)
+        elif entry.kind is EntryKind.APPROVAL_USED:
+            self._take_use(entry)
+        elif entry.kind is EntryKind.APPROVAL_SIGNED:
+            if self._is_signed(entry):
+                self._approvals.apply(entry)
+        elif entry.kind not in _ROSTER or self._is_founded(entry) or self._is_agreed(entry):
+            self._approvals.apply(entry)
+            self._roster.apply(entry)
+
+    def _take_request(self, entry: Entry) -> None:
+        if entry.body.get("decision") == "allow" and entry.body.get("ask"):
+            self._requests[entry.id] = entry
+
+    def _take_use(self, entry: Entry) -> None:
+        """One use, by the request that it was given for."""
+        ask = str(entry.body.get("ask", ""))
+        asked = self._approvals.get(ask)
+        requests = [r for r in self._requests.values() if r.body["ask"] == ask]
+        if (
+            asked is not None
+            and len(requests) == 1
+            and _fits(asked.plan, requests[0])
+            and asked.state(self._roster, requests[0].at) == "given"
+        ):
+            self.used[ask] = tuple(asked.agreed(self._roster))
+        self._approvals.apply(entry)
+
+    def _is_signed(self, entry: Entry) -> bool:
+        asked = self._approvals.get(str(entry.body.get("ask", "")))
+        approver = self._roster.get(str(entry.body.get("approver", "")))
+        if asked is None or approver is None or entry.body.get("key") != approver.key:
+            return False
+        return _verifies(asked, approver.key, str(entry.body.get("signature", "")))
+
+    def _is_founded(self, entry: Entry) -> bool:
+        if entry.kind is not EntryKind.APPROVER_ADDED or not self._roster.founding:
+            return False
+        name, key = str(entry.body.get("name", "")), str(entry.body.get("key", ""))
+        try:
+            proof = bytes.fromhex(str(entry.body.get("proof", "")))
+        except ValueError:
+            return False
+        return verify(self._root, proof, founding_statement(self._vault, name, key))
+
+    def _is_agreed(self, entry: Entry) -> bool:
+        """Whether the quorum of that time agreed to this very change of the roster."""
+        request = self._requests.pop(entry.about, None)
+        asked = self._approvals.get(str(request.body["ask"])) if request is not None else None
+        return (
+            asked is not None
+            and asked.plan.ask in self.used
+            and asked.plan.verb == Verb.ROSTER
+            and asked.plan.about == in_words(entry.kind, entry.body)
+        )
+
+
+def _fits(plan: Plan, request: Entry) -> bool:
+    """Whether a request is the one that people signed."""
+    body = request.body
+    return (
+        (plan.requester, plan.kind, plan.environment, plan.volume_id)
+        == (request.caller.name, request.caller.kind, request.environment, request.volume)
+    ) and all(
+        str(body.get(name, "")) == told
+        for name, told in (
+            ("verb", plan.verb),
+            ("volume_name", plan.volume),
+            ("reason", plan.reason),
+            ("task", plan.task),
+            ("policy", plan.policy),
+            ("about", plan.about),
+        )
+    )
+
+
+def _verifies(asked: Asked, key: str, signature: str) -> bool:
+    try:
+        codec.agreement.check(
+            codec.agreement.read_key(key), plan_text(asked.plan).encode(), signature
+        )
+    except (SignatureRefused, UsageError):
+        return False
+    return True

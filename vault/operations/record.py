@@ -1,0 +1,97 @@
+"""Signed events: into the store first, then into the catalog, which is their fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from vault.audit.entry import EntryKind
+from vault.errors import PurgeRefused
+from vault.ids import next_id
+from vault.lifecycle.event import Actor, Event, EventType
+from vault.operations.amend import record_lock
+from vault.operations.ledger import Place, enter
+from vault.operations.unit import ReadUnit, RecordUnit
+from vault.repository.authentic import TAMPERING_MAX
+from vault.repository.journal import StoredEvent, append_event, read_events
+from vault.store.names import digest_of
+
+_DOUBTS: Final = frozenset(("gap", "feature-unknown", "unreadable", "gone"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An event that is not yet signed."""
+
+    type: EventType
+    volume: str
+    tombstone: str = ""
+    reason: str = ""
+    task: str = ""
+    details: dict[str, str] = field(default_factory=dict)
+
+
+def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:
+    """Read a volume's events from the store into the catalog: other processes write there too.
+
+    What the catalog has read before is only listed.
+    """
+    known = [
+        StoredEvent(row.event, row.key, row.version, row.signer_hex, row.role, row.stored_at)
+        for row in unit.catalog.events.of(volume)
+    ]
+    read = read_events(unit.reader, unit.charter, unit.tampering, volume, known=known)
+    events = tuple(read)
+    unit.catalog.apply(*events)
+    return events
+
+
+def insist_complete(unit: ReadUnit) -> None:
+    """Refuse to destroy anything while records are missing or not understood. Raises PurgeRefused.
+
+    A hold could be what is missing.
+    """
+    doubtful = [note for note in unit.tampering if note.what in _DOUBTS]
+    if len(unit.tampering) >= TAMPERING_MAX:  # what came after was not noted
+        doubtful = unit.tampering
+    if doubtful:
+        raise PurgeRefused(
+            f"{len(doubtful)} record(s) cannot be relied on, the first: {doubtful[0].key}"
+            f" ({doubtful[0].what}: {doubtful[0].detail})",
+            safe="Nothing was destroyed.",
+            hint="Look into it with: vault verify",
+        )
+
+
+def record(unit: RecordUnit, former: StoredEvent | None, draft: Draft) -> StoredEvent:
+    """Append one event after `former`; on return it is in the store, locked, and in the catalog.
+
+    Its entry waits for the audit log: whoever acknowledges the step commits that first.
+
+    Raises StoreError: then it must be assumed that the step was not recorded.
+    """
+    at = unit.reader.now()
+    event = Event(
+        id=next_id("evt", at, after=former.event.id if former else ""),
+        vault=unit.charter.vault,
+        type=draft.type,
+        volume=draft.volume,
+        tombstone=draft.tombstone,
+        at=at,
+        actor=Actor(kind=unit.principal.kind, name=unit.principal.name),
+        reason=draft.reason,
+        task=draft.task,
+        details=draft.details,
+        previous=(digest_of(former.key) or "") if former else "",
+    )
+    stored = append_event(unit.store, unit.signer, event, record_lock(at), role=unit.role)
+    unit.catalog.apply(stored)
+    body = {"event": stored.key, "type": draft.type.value, "tombstone": draft.tombstone}
+    enter(unit, EntryKind.TRANSITION, body, Place(volume=draft.volume))
+    return stored
+
+
+def record_next(unit: RecordUnit, draft: Draft) -> StoredEvent:
+    """Refresh the volume's events, then append one after the newest."""
+    events = refresh(unit, draft.volume)
+    return record(unit, events[-1] if events else None, draft)

@@ -1,0 +1,248 @@
+"""Restore: write a snapshot's entries below a target, verified before a byte is written.
+
+A new target is filled; in place only what differs is written, and where the place is a live volume
+its present state is captured first, so that a restore can be undone like everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from vault.errors import (
+    Corrupt,
+    PathUnsafe,
+    RepositoryError,
+    SourceReplaced,
+    TargetNotEmpty,
+    UsageError,
+    VolumeTombstoned,
+)
+from vault.lifecycle.volume import Volume, VolumeState
+from vault.operations.capture import CapturePlan, capture
+from vault.operations.choose import choose, unread_since
+from vault.operations.enroll import insist_apart
+from vault.operations.findings import FindingLog
+from vault.operations.identity import found_at, is_registered
+from vault.operations.items import RestoreReport, RestoreRequest
+from vault.operations.render import finding_item
+from vault.operations.unit import ReadUnit, WriteUnit
+from vault.provider import Entry, Finding, Kind, Restoration
+from vault.repository.manifest import StoredEntry
+from vault.repository.reader import SnapshotReader
+from vault.repository.sessions import SessionRing
+from vault.repository.snapshot import SnapshotRecord
+
+_FILE: Final = Kind.FILE.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorePlan:
+    """One restore, decided and without effect."""
+
+    record: SnapshotRecord
+    target: str
+    in_place: bool
+    include: tuple[str, ...]
+    doubts: tuple[Finding, ...] = ()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a restore has done so far."""
+
+    files: int = 0
+    bytes: int = 0
+    written: int = 0
+    skipped: int = 0
+    lost: FindingLog = field(default_factory=lambda: FindingLog("not-restored"))
+
+
+def plan_restore(unit: ReadUnit, request: RestoreRequest) -> RestorePlan:
+    """Decide what goes where. Raises UsageError, SnapshotUnknown, SourceOverlaps."""
+    if (request.to is None) == (not request.in_place):
+        raise UsageError(
+            "a restore needs a place",
+            safe="Nothing was written.",
+            hint="Give --to DIR, or --in-place to bring the volume itself back to that state.",
+        )
+    record = choose(unit, request.what, at=request.at)
+    target = str(request.to) if request.to else None
+    if target is None:
+        volume = unit.catalog.volumes.resolve(record.header.volume)
+        if volume.state is VolumeState.TOMBSTONED:
+            raise VolumeTombstoned(
+                f"“{volume.name}” is deleted: there is no place to restore it to",
+                safe="Nothing was written; its data wait in quarantine.",
+                hint=f"Bring it back with: vault undelete {volume.tombstone}; or give --to DIR.",
+            )
+        target = volume.location
+    insist_apart(unit, unit.provider(record.header.adapter), target)
+    return RestorePlan(
+        record=record,
+        target=target,
+        in_place=request.in_place,
+        include=request.include,
+        doubts=tuple(unread_since(unit, request.what, record)),
+    )
+
+
+def save_present(unit: WriteUnit, plan: RestorePlan) -> None:
+    """Capture what a restore in place is about to change, so that it can be undone.
+
+    Raises SourceReplaced where something stands there that no snapshot could hold.
+    """
+    volume = unit.catalog.volumes.resolve(plan.record.header.volume)
+    if volume.state in (VolumeState.ACTIVE, VolumeState.PAUSED) or _is_back(unit, volume):
+        capture(unit, CapturePlan(volume=volume, location=volume.location))
+        return
+    try:
+        unit.provider(volume.provider).restoration(volume.location, in_place=False)
+    except TargetNotEmpty as error:
+        raise SourceReplaced(
+            f"what stands at {volume.location} is not “{volume.name}” as it is protected",
+            safe="Nothing was written: what is there is in no snapshot.",
+            hint="Restore --to DIR; or move away what is there, and restore in place again.",
+        ) from error
+
+
+def _is_back(unit: WriteUnit, volume: Volume) -> bool:
+    """Whether a lost volume stands in its place again, and nobody has looked since."""
+    provider = unit.provider(volume.provider)
+    back = is_registered(provider, found_at(provider, volume.location), volume)
+    return back and volume.state is not VolumeState.REMOVED
+
+
+def execute_restore(
+    unit: ReadUnit, ring: SessionRing, plan: RestorePlan, *, dry_run: bool
+) -> RestoreReport:
+    """Write, or with `dry_run` only count. One damaged file does not stop the others.
+
+    Raises TargetNotEmpty, DiskFull, KitWrong, StoreError; what was written before stays.
+    """
+    header = plan.record.header
+    reader = SnapshotReader(unit.reader, ring, plan.record, unit.tampering)
+    restoration = unit.provider(header.adapter).restoration(
+        plan.target, in_place=plan.in_place or dry_run
+    )
+    tally = _Tally()
+    unit.progress.begin("restore", files=header.files, size=header.bytes)
+    try:
+        chosen = reader.entries()
+        if plan.include:
+            chosen = _with_contents(_selected(chosen, plan.include), reader, plan.include)
+        missing = _differing(chosen, reader, restoration, tally) if plan.in_place else chosen
+        if dry_run:
+            for stored in missing:
+                _count(tally, stored.entry)
+        else:
+            _write(unit, reader.contents(missing), restoration, tally)
+            restoration.finish()
+    finally:
+        unit.progress.end()
+    # What the patterns leave out is no extra.
+    met = [f for f in restoration.findings if not (plan.include and f.what == "extra")]
+    findings = [*plan.doubts, *tally.lost.all(), *met]
+    return RestoreReport(
+        snapshot=header.id,
+        volume=header.volume_name,
+        target=plan.target,
+        files=tally.files,
+        bytes=tally.bytes,
+        written=tally.written,
+        skipped=tally.skipped,
+        dry_run=dry_run,
+        findings=tuple(finding_item(finding) for finding in findings),
+    )
+
+
+def _selected(entries: Iterable[StoredEntry], include: tuple[str, ...]) -> Iterator[StoredEntry]:
+    """What the patterns ask for, each preceded by the directories above it."""
+    above: list[StoredEntry] = []
+    for stored in entries:
+        path = stored.entry.path
+        while above and above[-1].entry.path and not path.startswith(above[-1].entry.path + b"/"):
+            above.pop()
+        if _fits(path, include):
+            yield from above
+            above.clear()
+            yield stored
+        elif stored.entry.kind == Kind.DIRECTORY:
+            above.append(stored)
+
+
+def _with_contents(
+    chosen: Iterable[StoredEntry], reader: SnapshotReader, include: tuple[str, ...]
+) -> Iterator[StoredEntry]:
+    """Give a hard-linked name its content where the first name of the file is left out."""
+    first: dict[bytes, bytes] = {}
+    for stored in chosen:
+        entry = stored.entry
+        if entry.link is None or _fits(entry.link, include):
+            yield stored
+        elif entry.link in first:
+            link = first[entry.link]
+            yield StoredEntry(msgspec.structs.replace(entry, link=link), stored.extents)
+        else:
+            source = reader.find(entry.link)
+            first[entry.link] = entry.path
+            yield StoredEntry(
+                msgspec.structs.replace(source.entry, path=entry.path), source.extents
+            )
+
+
+def _fits(path: bytes, include: tuple[str, ...]) -> bool:
+    text = path.decode("utf-8", "surrogateescape")
+    parts = text.split("/")
+    heads = ("/".join(parts[: count + 1]) for count in range(len(parts)))
+    wanted = [pattern.strip("/") for pattern in include]
+    return any(fnmatchcase(head, pattern) for head in heads for pattern in wanted)
+
+
+def _differing(
+    chosen: Iterable[StoredEntry], reader: SnapshotReader, restoration: Restoration, tally: _Tally
+) -> Iterator[StoredEntry]:
+    for stored in chosen:
+        if _differs(stored, reader, restoration):
+            yield stored
+        else:
+            tally.skipped += 1
+
+
+def _differs(stored: StoredEntry, reader: SnapshotReader, restoration: Restoration) -> bool:
+    try:
+        return restoration.differs(stored.entry, partial(reader.blocks, stored))
+    except RepositoryError:
+        return True  # the stored content is damaged: writing it will say so
+
+
+def _write(
+    unit: ReadUnit,
+    contents: Iterable[tuple[StoredEntry, Iterable[bytes | memoryview]]],
+    restoration: Restoration,
+    tally: _Tally,
+) -> None:
+    try:
+        for stored, blocks in contents:
+            entry = stored.entry
+            try:
+                restoration.write(entry, blocks)
+            except (RepositoryError, PathUnsafe) as error:
+                tally.lost.add(entry.path, error.message)
+                continue
+            _count(tally, entry)
+            unit.progress.advance(files=1, size=entry.size)
+    except Corrupt as error:  # a page of the manifest is damaged: all others were read
+        tally.lost.add(b"", error.message)
+
+
+def _count(tally: _Tally, entry: Entry) -> None:
+    tally.written += 1
+    if entry.kind == _FILE:
+        tally.files += 1
+        tally.bytes += entry.size

@@ -1,0 +1,1 @@
+"""The purger: destroys quarantined data whose time is over, after checking signed records."""

@@ -1,0 +1,175 @@
+"""Reading a snapshot: entries by path, and their contents, proven before they are handed out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Final, Self
+
+from vault.errors import Corrupt, UsageError
+from vault.provider import order_key
+from vault.repository.authentic import TamperingLog
+from vault.repository.contents import Contents, read_extent
+from vault.repository.fetching import ChunkSource, Readahead, Wanted
+from vault.repository.manifest import Extent, StoredEntry, join_rows
+from vault.repository.pack import ChunkKind, ChunkRef
+from vault.repository.pages import read_page, read_table
+from vault.repository.sessions import SessionRing
+from vault.repository.snapshot import SnapshotRecord, read_body
+from vault.store.contract import Reader
+
+_FETCHERS: Final = 4
+
+
+class SnapshotReader:
+    """One snapshot, opened with the recovery kit's ring. Iterators of it are for one thread each.
+
+    Raises what `read_body` does when something is first read. `close` ends its threads.
+    """
+
+    def __init__(
+        self, reader: Reader, ring: SessionRing, record: SnapshotRecord, tampering: TamperingLog
+    ) -> None:
+        self._reader = reader
+        self._ring = ring
+        self._record = record
+        self._tampering = tampering
+        self._source = ChunkSource(reader, ring, record, tampering)
+        self._threads = ThreadPoolExecutor(_FETCHERS, "vault-fetch")
+        self._table: tuple[ChunkRef, ...] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading ahead; harmless when repeated."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def entries(self, under: bytes = b"") -> Iterator[StoredEntry]:
+        """The entry of a path and all below it, in order; reads only the pages that it needs.
+
+        Raises Corrupt at the end, after all that can be read, where pages are damaged.
+        """
+        damage: list[Corrupt] = []
+        pages = self._ahead(ChunkKind.PAGE).all(self._page_refs(under, damage), damage)
+        found = join_rows(_rows(pages, damage))
+        if not under:
+            yield from found
+        for stored in found:
+            if _lies_under(stored.path, under):
+                yield stored
+            elif order_key(stored.path) > order_key(under):
+                break
+        if damage:
+            raise Corrupt(
+                f"{len(damage)} page(s) of the manifest are lost, and the entries in them: "
+                f"{damage[0].message}",
+                safe="All other entries can be read.",
+                hint="Take what is missing from another snapshot of the volume.",
+            )
+
+    def find(self, path: bytes) -> StoredEntry:
+        """One entry. Raises UsageError where the snapshot has no such path."""
+        for stored in self.entries(path):
+            if stored.path == path:
+                return stored
+        raise UsageError(
+            f"{path.decode('utf-8', 'backslashreplace')} is not in snapshot "
+            f"{self._record.header.id}",
+            hint="See what is there with: vault ls",
+        )
+
+    def blocks(self, stored: StoredEntry) -> Iterator[bytes]:
+        """The content of one entry, in order. Raises Corrupt naming its path."""
+        ahead = self._ahead(ChunkKind.DATA)
+        coming = iter(stored.extents)
+        window: deque[tuple[Extent, Wanted]] = deque()
+        while True:
+            while ahead.room and (extent := next(coming, None)) is not None:
+                window.append((extent, ahead.want(extent.chunk)))
+            ahead.flush()
+            if not window:
+                return
+            yield bytes(read_extent(ahead, stored, *window.popleft()))
+
+    def contents(
+        self, entries: Iterable[StoredEntry]
+    ) -> Iterator[tuple[StoredEntry, Iterable[bytes | memoryview]]]:
+        """Many entries with their contents, read ahead; each content before the next entry.
+
+        Taking blocks raises Corrupt naming the path; the entries after it are not concerned.
+        """
+        return iter(Contents(entries, self._ahead(ChunkKind.DATA)))
+
+    def _ahead(self, kind: ChunkKind) -> Readahead:
+        return Readahead(self._source, kind, self._threads)
+
+    def _page_refs(self, under: bytes, damage: list[Corrupt]) -> Iterator[ChunkRef]:
+        """The pages that may hold `under` and what is below it."""
+        target = order_key(under)
+        former: ChunkRef | None = None
+        bodies = self._ahead(ChunkKind.TABLE).all(self._table_refs(), damage)
+        for first, page in _ordered(bodies, damage):
+            if order_key(first) < target:
+                former = page
+                continue
+            if former is not None:
+                yield former
+                former = None
+            if not _lies_under(first, under):
+                return
+            yield page
+        if former is not None:
+            yield former
+
+    def _table_refs(self) -> tuple[ChunkRef, ...]:
+        if self._table is None:
+            body = read_body(self._reader, self._record, self._ring, self._tampering)
+            self._table = body.table
+        return self._table
+
+
+def _rows(pages: Iterable[bytes], damage: list[Corrupt]) -> Iterator[StoredEntry]:
+    """The rows of all pages; a page that cannot be read costs its own."""
+    for body in pages:
+        try:
+            yield from read_page(body)
+        except Corrupt as error:
+            damage.append(error)
+
+
+def _ordered(bodies: Iterable[bytes], damage: list[Corrupt]) -> Iterator[tuple[bytes, ChunkRef]]:
+    """The rows of a page table, up to the first that is out of order.
+
+    So no page is met twice: a table that repeats them would never come to an end.
+    """
+    last, met = b"", set[tuple[bytes, int]]()  # pages with the same first path, by their places
+    for body in bodies:
+        try:
+            rows = read_table(body)
+        except Corrupt as error:
+            damage.append(error)
+            continue
+        for first, page in rows:
+            key, place = order_key(first), (page.place.pack, page.place.number)
+            if key > last:
+                last, met = key, set()
+            if key < last or place in met:
+                damage.append(Corrupt("the page table is out of order"))
+                return
+            met.add(place)
+            yield first, page
+
+
+def _lies_under(path: bytes, under: bytes) -> bool:
+    return not under or path == under or path.startswith(under + b"/")

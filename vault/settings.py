@@ -1,0 +1,235 @@
+"""vault.toml: what one host adds to the charter. It can only be stricter, and holds no secret."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+import platformdirs
+
+from vault.clock import format_span, format_time, parse_span
+from vault.errors import DiskFull, NotInitialised, SettingsError, UsageError
+from vault.limits import PROTECTED_WINDOW_FLOOR
+
+RoleName = Literal["writer", "purger", "collector", "reader"]
+ROLES: Final[tuple[RoleName, ...]] = ("writer", "purger", "collector", "reader")
+
+_LISTEN: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}")
+
+
+class Span(timedelta):
+    """A span longer than nothing, which vault.toml writes as `90s`, `10m`, `2h` or `30d`."""
+
+
+class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A table of vault.toml; a name that is not known in it is an error."""
+
+
+class StoreSettings(_Table, frozen=True):
+    """Where the store is."""
+
+    url: str
+
+    def __post_init__(self) -> None:
+        if not self.url:
+            raise ValueError("the store's URL is empty")
+
+
+class Role(_Table, frozen=True):
+    """How one process reaches the store: the name of a credential profile, empty for none."""
+
+    profile: str = ""
+
+
+class Environment(_Table, frozen=True):
+    """What this host asks of an environment: a window longer than the charter's, or zero.
+
+    `deletes` is how many anybody may make there in ten minutes, 0 for the usual budgets.
+    """
+
+    kind: Literal["protected", "ephemeral"] = "protected"
+    window: Span = Span(0)
+    deletes: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+
+    def __post_init__(self) -> None:
+        if self.kind == "protected" and timedelta(0) < self.window < PROTECTED_WINDOW_FLOOR:
+            floor = PROTECTED_WINDOW_FLOOR // timedelta(hours=1)
+            raise ValueError(
+                f"a window of {format_span(self.window)} is below the floor of a protected"
+                f" environment, {floor}h"
+            )
+
+
+class DaemonSettings(_Table, frozen=True):
+    """The daemon's habits. `listen` (host:port, empty for none) serves /metrics and /healthz."""
+
+    listen: str = "127.0.0.1:9464"
+    verify_every: Span = Span(days=1)
+    extend_every: Span = Span(hours=6)
+
+    def __post_init__(self) -> None:
+        if self.listen and not _LISTEN.fullmatch(self.listen):
+            raise ValueError(f"“{self.listen}” is not host:port")
+
+
+class Defaults(_Table, frozen=True):
+    """What a new volume gets where nobody says otherwise."""
+
+    environment: str = "production"
+    schedule: str = "@hourly"
+    keep: str = "hourly=24,daily=7,weekly=5,monthly=12"
+
+
+class Settings(_Table, frozen=True):
+    """All of vault.toml. `roles` has every role, named in the file or not."""
+
+    store: StoreSettings
+    roles: dict[RoleName, Role] = {}
+    environments: dict[str, Environment] = {}
+    daemon: DaemonSettings = DaemonSettings()
+    defaults: Defaults = Defaults()
+
+    def __post_init__(self) -> None:
+        complete = {role: self.roles.get(role, Role()) for role in ROLES}
+        msgspec.structs.force_setattr(self, "roles", complete)
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL, as written."""
+        return self.store.url
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    """Where this user's vault lives: $VAULT_HOME, or the platform's place for data."""
+    given = environ.get("VAULT_HOME", "")
+    if given:
+        return Path(given).expanduser().absolute()
+    return platformdirs.user_data_path("vault", appauthor=False)
+
+
+@contextmanager
+def usable(home: Path) -> Iterator[None]:
+    """Say of a home what the system says of its files. Raises DiskFull, SettingsError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                f"there is no room left for the vault's home {home}",
+                hint="Make room there, then run the same again.",
+            ) from error
+        raise SettingsError(
+            f"the vault's home {home} cannot be used: {error.strerror} ({error.filename})",
+            hint="Run this as the user it belongs to, or choose another place: VAULT_HOME.",
+        ) from error
+
+
+def load_settings(path: Path) -> Settings:
+    """Read vault.toml. Raises SettingsError, which names what is at fault."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise NotInitialised(
+            f"there is no {path}", safe="Nothing was changed.", hint="Make a vault: vault init"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _invalid(f"{path} cannot be read: {error}", "Make it readable text.") from error
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, source: str = "vault.toml") -> Settings:
+    """Read the text of a vault.toml. Raises SettingsError, which names what is at fault."""
+    try:
+        return msgspec.toml.decode(text, type=Settings, dec_hook=_decode)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        # ValueError is of a number with thousands of digits, RecursionError of nested brackets.
+        raise _invalid(
+            f"{source}: {str(error).replace('$.', '').replace('Object', 'the table')}",
+            "Correct it; every setting is explained in the vault.toml that `vault init` writes.",
+        ) from error
+
+
+def default_text(store_url: str, at: datetime, *, profile: str = "") -> str:
+    """The vault.toml that `init` writes at `at`; all else in it shows defaults, as comments.
+
+    `profile` is the writer's credential profile.
+    """
+    role = f"[roles.writer]\nprofile = {_quoted(profile)}" if profile else _WRITER
+    text = _TEMPLATE.replace("@TIME@", format_time(at)).replace("@URL@", _quoted(store_url))
+    return text.replace("@WRITER@", role)
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()  # a JSON string is a TOML string
+
+
+def _decode(kind: type, value: Any) -> Span:
+    if kind is not Span or not isinstance(value, str):
+        raise ValueError("a span is written in quotes: “90s”, “10m”, “2h”, “30d”")
+    try:
+        span = parse_span(value)
+    except UsageError as error:
+        raise ValueError(f"{error.message}; write 90s, 10m, 2h or 30d") from None
+    if not span:
+        raise ValueError("a span is longer than nothing")
+    return Span(seconds=span.total_seconds())
+
+
+def _invalid(message: str, hint: str) -> SettingsError:
+    return SettingsError(message, safe="Nothing was changed.", hint=hint)
+
+
+_WRITER: Final = """\
+# [roles.writer]
+# profile = \"\""""
+_TEMPLATE: Final = """\
+# vault.toml, written by `vault init` at @TIME@.
+#
+# What stands here is this host's own. How long a delete can be undone at least, how long objects
+# stay locked, and whose signatures count stands in the charter: in the store, signed by the key in
+# your recovery kit. A setting here can be stricter than the charter and never weaker.
+# No secret belongs into this file. Lines that begin with # show the defaults.
+
+[store]
+# Where everything is stored: s3://bucket/prefix?endpoint=https://host, or file:///path
+url = @URL@
+
+# Each process has its own credential, by the name of a profile in your AWS configuration
+# (~/.aws/credentials). No process should be able to load another's. A file:// store needs none.
+# The writer's is the daemon's and this command line's: it creates, locks, reads, deletes nothing.
+@WRITER@
+# [roles.purger]          # reads, and adds its signed records
+# profile = ""
+# [roles.collector]       # the only one that deletes from the store, and only what has lapsed
+# profile = ""
+# [roles.reader]          # reads; enough to restore
+# profile = ""
+
+# An environment's undo window can be longer than the charter's; below 48h a protected one refuses.
+# [environments.production]
+# kind = "protected"
+# window = "48h"
+# How many deletes anybody may make there in ten minutes. Unset: 10 of an agent, on 5 volumes at
+# most, 60 of a person, 120 of all together; what is more waits for a person.
+# deletes = 500
+
+[daemon]
+# Where /metrics and /healthz are served; "" for nowhere. It has no password: keep it on loopback.
+# listen = "127.0.0.1:9464"
+# How often all that is stored is checked, and how often locks are extended.
+# verify_every = "1d"
+# extend_every = "6h"
+
+[defaults]
+# What `vault volume add` gives a volume. Schedules are cron (in UTC) or an interval: "every 15m".
+# environment = "production"
+# schedule = "@hourly"
+# Of so many hours, days, weeks and months that have snapshots, the last one each is kept.
+# keep = "hourly=24,daily=7,weekly=5,monthly=12"
+"""

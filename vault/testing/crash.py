@@ -1,0 +1,105 @@
+"""Ends a process by SIGKILL at its n-th step: what kill -9 and a crash leave behind.
+
+Only a test's own process wires it in; no setting, variable or flag of the product reaches it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+_STEPS_OF_OS: Final = (
+    *("fsync", "link", "mkdir", "mknod", "rename", "replace"),
+    *("rmdir", "symlink", "unlink"),
+)
+
+
+class CrashPoint:
+    """Counts steps, from 0; the process ends before step `at`. For any thread.
+
+    `before_the_end` is called last, for what has to be told of the moment. Where `instead` is
+    given it happens at that step, and the process goes on.
+    """
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+        self._steps = 0
+        self._guard = threading.Lock()
+        self.before_the_end: Callable[[], object] | None = None
+        self.instead: Callable[[], object] | None = None
+
+    def step(self) -> None:
+        """One more step. Does not return where it is the last."""
+        with self._guard:
+            if self._steps == self._at and self.instead:
+                self.instead()
+            elif self._steps == self._at:
+                if self.before_the_end:
+                    self.before_the_end()
+                os.kill(os.getpid(), signal.SIGKILL)
+            self._steps += 1
+
+    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """A call that counts as a step before it."""
+
+        def stepped(*words: Any, **named: Any) -> Any:
+            self.step()
+            return call(*words, **named)
+
+        return stepped
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """A call that counts as a step before it, and as another one after it."""
+
+        def stepped(*words: Any, **named: Any) -> Any:
+            self.step()
+            answer = call(*words, **named)
+            self.step()
+            return answer
+
+        return stepped
+
+    def wrap(self, owner: object, *names: str) -> None:
+        """Make these functions of a module, class or object steps, until the process ends."""
+        for name in names:
+            setattr(owner, name, self.around(getattr(owner, name)))
+
+    def wrap_reads(self, owner: object, *names: str) -> None:
+        """Make steps of calls that change nothing: only the moment before one is another one."""
+        for name in names:
+            setattr(owner, name, self.before(getattr(owner, name)))
+
+    def wrap_system(self) -> None:
+        """Make steps of what changes a file system for good."""
+        self.wrap(os, *_STEPS_OF_OS)
+
+
+def killed_at(number: int, work: Callable[[CrashPoint], str]) -> tuple[bool, str]:
+    """Do `work` in a child process that dies at that step: whether it died, and what it told.
+
+    What `work` returns is told at once: from then on it is acknowledged. The caller must have no
+    threads of its own, nor any open vault. A failure of `work` is told as `error: …`.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            point = CrashPoint(number)
+            try:
+                told = work(point)
+                point.step()
+            except Exception as error:  # noqa: BLE001 - it is told to the parent
+                told = f"error: {type(error).__name__}: {error}"
+            os.write(writer, told.encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as told_to_us:
+        told_text = told_to_us.read().decode()
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status), told_text
