@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -58,8 +61,11 @@ def start_server(folder: Path) -> Server:
 
     Raises StoreUnreachable with the one reason why it cannot be had.
     """
-    port = next(port for port in _PORTS if _free(port))
-    _script("start", str(folder), "--port", str(port))
+    guard = Path(tempfile.gettempdir(), f"vault-s3-{os.getuid()}.lock")
+    with guard.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two at once would find the same ports free
+        port = next(port for port in _PORTS if _free(port))
+        _script("start", str(folder), "--port", str(port))
     return running_server(folder)
 
 
@@ -102,7 +108,9 @@ def _script(*words: str) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StoreUnreachable(f"{script}: {error}") from error
     if done.returncode:
-        raise StoreUnreachable(done.stderr.strip().splitlines()[-1])
+        lines = done.stderr.strip().splitlines()
+        said = [line for line in lines if line.startswith("s3: ")]  # beside what the shell says
+        raise StoreUnreachable((said or lines or ["it says nothing"])[-1])
 
 
 def _free(port: int) -> bool:
