@@ -41,7 +41,7 @@ def test_verify_tells_by_its_status(captured: Host) -> None:
     segment = next(path for path in captured.store.glob("objects/audit/*/*") if path.is_file())
     data = segment.read_bytes()
     segment.unlink()
-    segment.write_bytes(data[:-1] + b"\0")
+    segment.write_bytes(data[:-1] + bytes((data[-1] ^ 1,)))
     for place in ((), away):
         report = captured.ask("audit", "verify", *place, status=3).item
         assert "unreadable" in {finding["what"] for finding in report["findings"]}
@@ -56,7 +56,7 @@ def test_a_proof_is_checked_by_whoever_has_it(captured: Host, tmp_path: Path) ->
     assert captured.ask("audit", "check", proof).item["entry"] == entry
     assert "in this log" in captured.run("audit", "check", proof).out
     assert captured.ask("audit", "prove", entry).item["index"] == 0
-    proof.write_text(proof.read_text().replace("volume_added", "volume_moved"))
+    proof.write_text(proof.read_text().replace("photos", "videos"))
     captured.refused(Corrupt, "audit", "check", proof)
     captured.refused(UsageError, "audit", "check", tmp_path / "nowhere", says="nowhere")
     captured.refused(UsageError, "audit", "prove", "aud_zz", says="aud_zz")

@@ -103,8 +103,10 @@ def measured(site: Embedded, *, snapshot: bool) -> list[tuple[Counter[str], Coun
 
 @pytest.mark.parametrize("snapshot", [False, True])
 def test_the_same_calls_for_one_file_and_for_twenty_thousand(
-    tmp_path: Path, snapshot: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshot: bool
 ) -> None:
+    # How often the time up is recorded depends on time, which is not counted here.
+    monkeypatch.setattr("vault.operations.uptime._TOLD_SECONDS", 1e9)
     costs = []
     for place, files in (("warm", 1), ("one", 1), ("many", MANY)):
         (tmp_path / place).mkdir()
@@ -114,8 +116,8 @@ def test_the_same_calls_for_one_file_and_for_twenty_thousand(
     costs.pop(0)  # the first of a process loads modules
     assert costs[0] == costs[1]
     for stored, system in costs[1]:
-        assert 0 < stored["put"] <= 3
-        assert system["rename_new"] == 1  # of the volume; the other rename is the uptime's record
+        assert 0 < stored["put"] <= 5  # three events, and the log before and behind them
+        assert system["rename_new"] == 1  # of the volume
         assert not {"listdir", "scandir"} & system.keys() or system["listdir"] < 20
         assert sum(stored.values()) < 50
         assert sum(system.values()) < 1000
