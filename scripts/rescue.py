@@ -291,7 +291,7 @@ def main() -> int:
             print(head["id"], record.stored_at, head["volume_name"], head["files"], head["bytes"])
         return 2 if names else 0
     chosen = [r for h, r in found if names & {h["id"], h["volume"], h["volume_name"]}]
-    return restore(vault, chosen[-1], given["--to"]) if chosen else 1
+    return restore(vault, chosen[-1], given["--to"]) if chosen else sys.exit("no such snapshot")
 
 if __name__ == "__main__":
     try:

@@ -61,8 +61,7 @@ def _as_known(error: BaseException) -> VaultError:
 
 
 def _for_people(error: VaultError) -> str:
-    message = printable(error.message[:1].upper() + error.message[1:])
-    lines = [typer.style("Error: ", fg="red", bold=True) + message]
+    lines = [typer.style("Error: ", fg="red", bold=True) + printable(error.message)]
     lines += [f"  Safe:  {printable(error.safe)}"] * bool(error.safe)
     lines += [f"  Next:  {printable(error.hint)}"] * bool(error.hint)
     return "\n".join(lines)

@@ -35,7 +35,7 @@ def read_file(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterat
     if stored.entry.link is not None:
         stored = reader.find(stored.entry.link)
     if stored.entry.kind != Kind.FILE:
-        raise UsageError(f"{path} is no regular file", hint="See what it is with: vault ls")
+        raise UsageError(f"“{path}” is no regular file", hint="See what it is with: vault ls")
     return with_holes(stored.entry, reader.blocks(stored))
 
 
@@ -46,15 +46,15 @@ def diff(unit: ReadUnit, ring: SessionRing, pair: tuple[str, str], path: str) ->
     while left is not None or right is not None:
         if right is None or (left is not None and _place(left) < _place(right)):
             assert left is not None
-            yield DiffItem(change="removed", path=shown(left.entry.path))
+            yield DiffItem(change="removed", path=_name(left.entry))
             left = next(older, None)
         elif left is None or _place(right) < _place(left):
-            yield DiffItem(change="added", path=shown(right.entry.path))
+            yield DiffItem(change="added", path=_name(right.entry))
             right = next(newer, None)
         else:
-            change = _change(left, right)
+            change = _change(left, right, ring)
             if change:
-                yield DiffItem(change=change, path=shown(right.entry.path))
+                yield DiffItem(change=change, path=_name(right.entry))
             left, right = next(older, None), next(newer, None)
 
 
@@ -112,11 +112,11 @@ def _place(stored: StoredEntry) -> bytes:
     return order_key(stored.entry.path)
 
 
-def _change(left: StoredEntry, right: StoredEntry) -> str:
+def _change(left: StoredEntry, right: StoredEntry, ring: SessionRing) -> str:
     old, new = left.entry, right.entry
     if (old.kind, old.size, old.target, old.link) != (new.kind, new.size, new.target, new.link):
         return "changed"
-    if left.extents != right.extents and old.mtime_ns != new.mtime_ns:
+    if left.extents != right.extents and _other_content(left, right, ring):
         return "changed"
     same = (old.mode, old.uid, old.gid, old.mtime_ns, old.xattrs) == (
         new.mode,
@@ -128,9 +128,26 @@ def _change(left: StoredEntry, right: StoredEntry) -> str:
     return "" if same else "metadata"
 
 
+def _other_content(left: StoredEntry, right: StoredEntry, ring: SessionRing) -> bool:
+    """Whether contents differ; writers with keys of their own name the same chunk otherwise."""
+    extents = (*left.extents, *right.extents)
+    keys = {ring.key(extent.chunk.head.session).chunk_id_key for extent in extents}
+    if len(keys) > 1:
+        return left.entry.mtime_ns != right.entry.mtime_ns
+    return _chunks(left) != _chunks(right)
+
+
+def _chunks(stored: StoredEntry) -> list[tuple[bytes, int, int]]:
+    return [(e.chunk.chunk_id, e.offset, e.length) for e in stored.extents]
+
+
+def _name(entry: Entry) -> str:
+    return shown(entry.path) or "."
+
+
 def _item(entry: Entry) -> EntryItem:
     return EntryItem(
-        path=shown(entry.path) or ".",
+        path=_name(entry),
         type=Kind(entry.kind).name.lower() if entry.kind in _KINDS else "unknown",
         mode=entry.mode,
         uid=entry.uid,

@@ -61,6 +61,7 @@ class _Tally:
     written: int = 0
     skipped: int = 0
     lost: FindingLog = field(default_factory=lambda: FindingLog("not-restored"))
+    unmatched: set[str] = field(default_factory=set)
 
 
 def plan_restore(unit: ReadUnit, request: RestoreRequest) -> RestorePlan:
@@ -127,15 +128,15 @@ def execute_restore(
     """
     header = plan.record.header
     reader = SnapshotReader(unit.reader, ring, plan.record, unit.tampering)
-    restoration = unit.provider(header.adapter).restoration(
-        plan.target, in_place=plan.in_place or dry_run
-    )
-    tally = _Tally()
+    provider = unit.provider(header.adapter)
+    restoration = provider.restoration(plan.target, in_place=plan.in_place)
+    tally = _Tally(unmatched=set(plan.include))
     unit.progress.begin("restore", files=header.files, size=header.bytes)
     try:
         chosen = reader.entries()
         if plan.include:
-            chosen = _with_contents(_selected(chosen, plan.include), reader, plan.include)
+            selected = _selected(chosen, plan.include, tally.unmatched)
+            chosen = _with_contents(selected, reader, plan.include)
         missing = _differing(chosen, reader, restoration, tally) if plan.in_place else chosen
         if dry_run:
             for stored in missing:
@@ -147,7 +148,7 @@ def execute_restore(
         unit.progress.end()
     # What the patterns leave out is no extra.
     met = [f for f in restoration.findings if not (plan.include and f.what == "extra")]
-    findings = [*plan.doubts, *tally.lost.all(), *met]
+    findings = [*plan.doubts, *map(_unmatched, sorted(tally.unmatched)), *tally.lost.all(), *met]
     return RestoreReport(
         snapshot=header.id,
         volume=header.volume_name,
@@ -161,14 +162,25 @@ def execute_restore(
     )
 
 
-def _selected(entries: Iterable[StoredEntry], include: tuple[str, ...]) -> Iterator[StoredEntry]:
-    """What the patterns ask for, each preceded by the directories above it."""
+def _unmatched(pattern: str) -> Finding:
+    path = pattern.encode("utf-8", "surrogateescape")
+    return Finding("unmatched", path, "fits nothing in this snapshot")
+
+
+def _selected(
+    entries: Iterable[StoredEntry], include: tuple[str, ...], unmatched: set[str]
+) -> Iterator[StoredEntry]:
+    """What the patterns ask for, each preceded by the directories above it.
+
+    Patterns that fit something are taken out of `unmatched`: the others are slips of the pen.
+    """
     above: list[StoredEntry] = []
     for stored in entries:
         path = stored.entry.path
         while above and above[-1].entry.path and not path.startswith(above[-1].entry.path + b"/"):
             above.pop()
-        if _fits(path, include):
+        if fitting := _fitting(path, include):
+            unmatched.difference_update(fitting)
             yield from above
             above.clear()
             yield stored
@@ -183,7 +195,7 @@ def _with_contents(
     first: dict[bytes, bytes] = {}
     for stored in chosen:
         entry = stored.entry
-        if entry.link is None or _fits(entry.link, include):
+        if entry.link is None or _fitting(entry.link, include):
             yield stored
         elif entry.link in first:
             link = first[entry.link]
@@ -196,12 +208,11 @@ def _with_contents(
             )
 
 
-def _fits(path: bytes, include: tuple[str, ...]) -> bool:
-    text = path.decode("utf-8", "surrogateescape")
-    parts = text.split("/")
-    heads = ("/".join(parts[: count + 1]) for count in range(len(parts)))
-    wanted = [pattern.strip("/") for pattern in include]
-    return any(fnmatchcase(head, pattern) for head in heads for pattern in wanted)
+def _fitting(path: bytes, include: tuple[str, ...]) -> list[str]:
+    """Those of the patterns that fit a path or one above it."""
+    parts = path.decode("utf-8", "surrogateescape").split("/")
+    heads = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    return [p for p in include if any(fnmatchcase(head, p.strip("/")) for head in heads)]
 
 
 def _differing(

@@ -84,7 +84,7 @@ class SnapshotReader:
             if stored.path == path:
                 return stored
         raise UsageError(
-            f"{path.decode('utf-8', 'backslashreplace')} is not in snapshot "
+            f"“{path.decode('utf-8', 'backslashreplace')}” is not in snapshot "
             f"{self._record.header.id}",
             hint="See what is there with: vault ls",
         )

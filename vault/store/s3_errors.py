@@ -156,7 +156,7 @@ def _unanswered(error: BotoCoreError, what: str) -> VaultError:
         return StoreDenied(
             f"{what}: no usable credential: {error}",
             safe=_KEPT,
-            hint="Name a profile of ~/.aws/credentials in vault.toml, or set AWS_PROFILE.",
+            hint="Name a profile of ~/.aws/credentials: --profile, vault.toml or AWS_PROFILE.",
         )
     if isinstance(error, SSLError):
         return StoreUnreachable(

@@ -9,6 +9,7 @@ from typing import NoReturn
 import pytest
 
 from tests.unit.cli.conftest import FakeVault
+from vault.errors import UsageError
 
 Run = Callable[..., int]
 Printed = pytest.CaptureFixture[str]
@@ -46,6 +47,15 @@ def _fail_with(error: BaseException) -> Callable[[], NoReturn]:
         raise error
 
     return fail
+
+
+def test_names_keep_their_letters(
+    fake: FakeVault, vault: Run, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """“snap_01” and “Snap_01” are two names: none is made a capital for looks."""
+    monkeypatch.setattr(fake, "status", _fail_with(UsageError("snap_01 is the first")))
+    assert vault("status") == 2
+    assert "Error: snap_01 is the first" in capsys.readouterr().err
 
 
 def test_the_unexpected_says_what_to_do(

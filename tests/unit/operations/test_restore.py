@@ -115,6 +115,22 @@ def test_patterns_choose_and_bring_their_folders(site: Site, tmp_path: Path) -> 
     assert tree(tmp_path / "out2") == {"a/other": b"other"}
 
 
+def test_a_pattern_that_fits_nothing_is_told(site: Site, tmp_path: Path) -> None:
+    captured(site)
+    report = restored(site, to=tmp_path / "out", include=("ord*", "./orders"))
+    assert [(item.what, item.path) for item in report.findings] == [("unmatched", "./orders")]
+    assert tree(tmp_path / "out") == {"orders": b"orders" * 1000}
+
+
+def test_a_dry_run_refuses_what_the_run_would_refuse(site: Site, tmp_path: Path) -> None:
+    captured(site)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "own").write_bytes(b"own")
+    for dry_run in (True, False):
+        with pytest.raises(TargetNotEmpty):
+            restored(site, to=tmp_path / "out", dry_run=dry_run)
+
+
 def test_a_chosen_hard_link_brings_its_content(site: Site, tmp_path: Path) -> None:
     for name in ("x1", "x2"):
         os.link(site.source / "orders", site.source / name)
@@ -201,6 +217,25 @@ def test_looking_inside(site: Site) -> None:
         for item in diff(unit, ring, previous_of(unit, record.header.id), "")
     }
     assert {("removed", "link"), ("added", "new"), ("changed", "orders")} <= changes
+
+
+def test_a_change_is_seen_though_the_time_was_put_back(site: Site) -> None:
+    orders = site.source / "orders"
+    captured(site)
+    times = orders.stat().st_atime_ns, orders.stat().st_mtime_ns
+    orders.write_bytes(bytes(reversed(orders.read_bytes())))
+    os.utime(orders, ns=times)
+    record, _ = captured(site)
+    changes = list(diff(site.write, site.ring, previous_of(site.write, record.header.id), ""))
+    assert [(item.change, item.path) for item in changes] == [("changed", "orders")]
+
+
+def test_the_folder_itself_has_a_name(site: Site) -> None:
+    captured(site)
+    site.source.chmod(0o711)
+    record, _ = captured(site)
+    changes = list(diff(site.write, site.ring, previous_of(site.write, record.header.id), ""))
+    assert [(item.change, item.path) for item in changes] == [("metadata", ".")]
 
 
 def test_holes_read_as_zeros(site: Site) -> None:
