@@ -100,10 +100,21 @@ class Vault(Opened):
         return snapshot_item(unit.catalog.snapshots.get(record.header.id), findings)
 
     def snapshots(self, volume: str | None = None) -> tuple[items.SnapshotItem, ...]:
-        """All snapshots, or those of one volume, oldest first."""
+        """All snapshots, or those of one volume, oldest first.
+
+        A name brings those of volumes that had it before, too; an id means one volume alone.
+        """
         catalog = self._known.catalog
-        rows = catalog.snapshots.of(catalog.volumes.resolve(volume).id) if volume else None
-        return tuple(map(snapshot_item, catalog.snapshots.all() if rows is None else rows))
+        rows = catalog.snapshots.all()
+        if volume:
+            found = catalog.volumes.resolve(volume)
+            named, place = volume == found.name, (found.name, found.environment)
+            rows = [
+                row
+                for row in rows
+                if row.volume == found.id or (named and (row.volume_name, row.environment) == place)
+            ]
+        return tuple(map(snapshot_item, rows))
 
     def ls(
         self, snapshot: str, path: str = "", *, kit: Path | None = None
@@ -187,11 +198,13 @@ class Vault(Opened):
         """Write a snapshot's contents to a place. Raises UsageError, KitMissing, DiskFull."""
         unit = self._reading
         plan = operations.restore.plan_restore(unit, request)
+        saved = ""
         if plan.in_place and not request.dry_run:
-            operations.restore.save_present(self._writing, plan)
-        return operations.restore.execute_restore(
+            saved = operations.restore.save_present(self._writing, plan)
+        report = operations.restore.execute_restore(
             unit, self._ring(request.kit), plan, dry_run=request.dry_run
         )
+        return replace(report, saved=saved)
 
     def rehearse(self, name: str, *, kit: Path | None = None) -> items.RehearseReport:
         """Prove that a snapshot can be restored, without writing anything."""

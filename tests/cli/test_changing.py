@@ -20,7 +20,7 @@ TOMBSTONE = {
 }
 RESTORE = {
     *("snapshot", "volume", "target", "files", "bytes", "written", "skipped", "dry_run"),
-    "findings",
+    *("saved", "findings"),
 }
 
 
@@ -138,7 +138,33 @@ def test_restore_in_place(captured: Host) -> None:
         name: facts[2] for name, facts in wanted.items()
     }
     _, before = captured.ask("snapshots").items
+    assert answer.item["saved"] == before["id"]
     assert captured.run("cat", before["id"], "notes.txt").out == "overwritten\n"
+
+
+def test_a_name_taken_again_hides_nothing(captured: Host, tmp_path: Path) -> None:
+    """Removed and added anew, a volume has another id; what is stored under its name is listed."""
+    former = captured.ask("snapshots").item["id"]
+    first = captured.ask("volume", "remove", "photos").item["id"]
+    second = captured.ask("volume", "add", "photos", captured.volume).item["id"]
+    assert captured.ask("snapshots", "photos").item["id"] == former
+    assert captured.ask("snapshots", first).item["id"] == former
+    assert captured.ask("snapshots", second).items == []
+    captured.ask("restore", former, "--to", tmp_path / "back")
+
+
+def test_restore_in_place_again(captured: Host) -> None:
+    """The same call again brings back the same, not what the first one saved; that has its id."""
+    notes = captured.volume / "notes.txt"
+    wanted = notes.read_text()
+    notes.write_text("overwritten\n")
+    for _ in range(2):
+        shown = captured.run("restore", "photos", "--in-place").out
+        assert notes.read_text() == wanted
+    saved = captured.ask("snapshots").items[1]["id"]
+    captured.ask("restore", saved, "--in-place")
+    assert notes.read_text() == "overwritten\n"
+    assert "--in-place" in shown
 
 
 def test_delete_and_undo(captured: Host, tmp_path: Path) -> None:
@@ -155,7 +181,7 @@ def test_delete_and_undo(captured: Host, tmp_path: Path) -> None:
     assert not captured.volume.exists()
     assert captured.ask("tombstones").items == [tomb]
     assert captured.ask("status").item["recent"][0]["id"] == tomb["id"]
-    prefix = tomb["id"][:20]
+    prefix = tomb["id"][:9]
     assert captured.ask("hold", prefix, "--reason", "auditors").item["held"] == "auditors"
     assert captured.ask("release", prefix).item["held"] == ""
     captured.ask("restore", tomb["id"], "--to", tmp_path / "back")

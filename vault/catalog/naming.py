@@ -7,8 +7,9 @@ from typing import Final
 from vault.catalog.connection import Connection
 from vault.ids import IdKind, is_id, match_prefix
 
-_SHORTEST: Final = 6
-"""A prefix has so many characters of the id at least: “v” must not mean whatever begins so."""
+_SHORTEST: Final = 4
+_SHORTEST_BARE: Final = 6
+"""So many characters of the id at least, more without its kind: “v” is not whatever begins so."""
 
 
 def find_id(connection: Connection, kind: IdKind, text: str, environment: str) -> str | None:
@@ -18,7 +19,8 @@ def find_id(connection: Connection, kind: IdKind, text: str, environment: str) -
     """
     table = {"vol": "volumes", "tomb": "tombstones", "snap": "snapshots"}[kind]
     bare = text.removeprefix(kind + "_").lower()
-    if len(bare) < _SHORTEST or not bare.isalnum():
+    shortest = _SHORTEST if text.startswith(kind + "_") else _SHORTEST_BARE
+    if len(bare) < shortest or not bare.isalnum():
         return None
     prefix = f"{kind}_{bare}"
     rows = connection.rows(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SIZES: Final = frozenset({"bytes", "bytes_added", "size"})
 PIPE_WIDTH: Final = 4096
-"""Columns of a table that goes to no terminal: nothing is cut there."""
+"""Columns where there is no terminal: nothing is cut or wrapped there."""
 
 
 class Output:
@@ -68,7 +68,8 @@ class Output:
         if self.as_json:
             self._stream(kind, [item])
             return
-        shown = [(title(name), readable(name, getattr(item, name))) for name in fields]
+        texts = [readable(name, getattr(item, name)) for name in fields]
+        shown = list(zip(titles(fields), texts, strict=True))
         width = max(len(label) for label, _ in shown)
         for label, text in shown:
             if text:
@@ -97,11 +98,15 @@ class Output:
     def warn(self, text: str) -> None:
         """Say one line on standard error, in red where there are colours."""
         if not self.as_json:
-            _screen(self._err, None).say(text, "bold red")
+            self._aside.say(text, "bold red")
 
     @cached_property
     def _screen(self) -> Screen:
-        return _screen(self._out, None if self._out.isatty() else PIPE_WIDTH)
+        return _screen(self._out)
+
+    @cached_property
+    def _aside(self) -> Screen:
+        return _screen(self._err)
 
     def _stream(self, kind: str, items: Iterable[Any]) -> None:
         # Nothing is written before the first item is there: most of what fails, fails by then.
@@ -113,7 +118,8 @@ class Output:
         self._out.flush()
 
 
-def _screen(file: TextIO, width: int | None) -> Screen:
+def _screen(file: TextIO) -> Screen:
+    width = None if file.isatty() else PIPE_WIDTH
     return cast("Screen", import_module("vault.cli.screen").Screen(file, width))
 
 
@@ -177,3 +183,10 @@ def size(count: int) -> str:
 def title(name: str) -> str:
     """A field's name as a heading."""
     return name.replace("_", " ").removesuffix(" at").capitalize()
+
+
+def titles(names: Sequence[str]) -> list[str]:
+    """The names as headings, each another: a time says “at” where what it belongs to is there."""
+    short = [title(name) for name in names]
+    whole = [name.replace("_", " ").capitalize() for name in names]
+    return [w if short.count(s) > 1 else s for s, w in zip(short, whole, strict=True)]

@@ -72,6 +72,9 @@ def restore(
         report = vault.restore(request)
     fields = ("snapshot", "volume", "target", "files", "bytes", "written", "skipped", "dry_run")
     call.output.item("restore", report, fields)
+    if report.saved:
+        call.output.say("What stood there before comes back with:")
+        call.output.say(f"  vault restore {report.saved} --in-place", "green")
     return FINDINGS if report.findings else 0
 
 

@@ -21,6 +21,16 @@ key: Final = typer.Typer(
 )
 app.add_typer(key, name="key")
 
+_KIT_READS: Final = (
+    "Whoever has it reads every backup; without it nothing can be restored. Copy it to two places"
+    " offline, prove each copy with “vault key check --kit COPY”, then delete it here."
+)
+_OWN_KEY: Final = (
+    "Whoever has it decides which keys count; it reads nothing by itself. Copy it to two places"
+    " offline and delete it here. To restore, append your own secret key to a copy of it, and prove"
+    " that with “vault key check --kit COPY”."
+)
+
 Recipients = Annotated[
     list[str] | None,
     typer.Option(metavar="AGE", help="Who can read: age1… or an SSH public key; may repeat."),
@@ -49,9 +59,8 @@ def init(
     recipients = tuple(recipient or ())
     made = facade().init(call.home, store=store, profile=profile, recipients=recipients)
     out.item("vault", made, ("vault", "home", "store"))
-    out.warn(f"The recovery kit is in {made.kit}. Whoever has it reads every backup;")
-    out.warn("without it nothing can be restored. Copy it to two places offline, then")
-    out.warn(f"prove the copy with “vault key check --kit COPY” and delete {made.kit}.")
+    out.warn(f"The recovery kit is in {made.kit}")
+    out.warn(_OWN_KEY if recipients else _KIT_READS)
     for note in made.notes:
         out.say(f"! {note}", "yellow")
     out.say("Next: vault volume add NAME PATH", "bold")

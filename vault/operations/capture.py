@@ -34,11 +34,15 @@ from vault.repository.writer import Recording, VolumeFacts, WriterParts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturePlan:
-    """What is captured from where: the volume itself, or its quarantined data for a tombstone."""
+    """What is captured from where: the volume itself, or its quarantined data for a tombstone.
+
+    `saved_for` is the snapshot that is about to be restored over it.
+    """
 
     volume: Volume
     location: str
     final_for: str = ""
+    saved_for: str = ""
 
 
 @dataclass(slots=True)
@@ -177,6 +181,7 @@ def _facts(plan: CapturePlan, walk: Capture) -> VolumeFacts:
         source={"kind": walk.identity.kind, **dict(walk.identity.terms)},
         keep=parse_keep(volume.keep),
         final_for=plan.final_for,
+        saved_for=plan.saved_for,
     )
 
 

@@ -16,14 +16,22 @@ from vault.repository.snapshot import SnapshotRecord, list_snapshots, read_snaps
 _UNREAD: Final = ("unreadable", "gone", "feature-unknown")
 
 
-def choose(unit: ReadUnit, what: str, *, at: datetime | None = None) -> SnapshotRecord:
+def choose(
+    unit: ReadUnit, what: str, *, at: datetime | None = None, settled: bool = False
+) -> SnapshotRecord:
     """VOLUME, VOLUME@latest, a snapshot's or a tombstone's id (or a unique prefix of one).
 
     With `at`, the newest snapshot of the volume that was stored by then. Of a tombstone, the final
-    snapshot, or else the newest of its volume. Raises SnapshotUnknown, IdAmbiguous.
+    snapshot, or else the newest of its volume. With `settled`, what a restore saved of the state
+    that it was to replace is no newest one: the same restore again means the same snapshot.
+    Raises SnapshotUnknown, IdAmbiguous.
     """
     key = _key(unit, what.removesuffix("@latest"), at)
-    return read_snapshot(unit.reader, unit.charter, key, unit.tampering)
+    record = read_snapshot(unit.reader, unit.charter, key, unit.tampering)
+    if settled and record.header.saved_for and not _is_named(what, record):
+        key = _restored_over(unit, record)
+        return read_snapshot(unit.reader, unit.charter, key, unit.tampering)
+    return record
 
 
 def unread_since(unit: ReadUnit, what: str, record: SnapshotRecord) -> Iterator[Finding]:
@@ -32,13 +40,23 @@ def unread_since(unit: ReadUnit, what: str, record: SnapshotRecord) -> Iterator[
     None where that one was asked for by its own name.
     """
     header = record.header
-    if what and header.id.startswith(what):
+    if _is_named(what, record):
         return
     stem = f"snapshots/{header.volume}/"
     for found in dict.fromkeys(unit.tampering):
         newer = found.key.startswith(stem) and found.key > f"{stem}{header.id}~"
         if newer and found.what in _UNREAD:
             yield Finding("newer-unread", found.key.encode(), found.detail)
+
+
+def _is_named(what: str, record: SnapshotRecord) -> bool:
+    return bool(what) and record.header.id.startswith(what)
+
+
+def _restored_over(unit: ReadUnit, record: SnapshotRecord) -> str:
+    """What was restored over the state that `record` saved; itself where that is gone since."""
+    rows = unit.catalog.snapshots.of(record.header.volume)
+    return next((row.key for row in rows if row.id == record.header.saved_for), record.key)
 
 
 def _key(unit: ReadUnit, what: str, at: datetime | None) -> str:

@@ -150,7 +150,10 @@ class RestoreRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReport:
-    """What a restore did; `written` and `skipped` count entries."""
+    """What a restore did; `written` and `skipped` count entries.
+
+    `saved` is the snapshot of what stood in the place before.
+    """
 
     snapshot: str
     volume: str
@@ -160,6 +163,7 @@ class RestoreReport:
     written: int
     skipped: int
     dry_run: bool
+    saved: str = ""
     findings: tuple[FindingItem, ...]
 
 

@@ -72,7 +72,7 @@ def plan_restore(unit: ReadUnit, request: RestoreRequest) -> RestorePlan:
             safe="Nothing was written.",
             hint="Give --to DIR, or --in-place to bring the volume itself back to that state.",
         )
-    record = choose(unit, request.what, at=request.at)
+    record = choose(unit, request.what, at=request.at, settled=request.in_place)
     target = str(request.to) if request.to else None
     if target is None:
         volume = unit.catalog.volumes.resolve(record.header.volume)
@@ -93,15 +93,18 @@ def plan_restore(unit: ReadUnit, request: RestoreRequest) -> RestorePlan:
     )
 
 
-def save_present(unit: WriteUnit, plan: RestorePlan) -> None:
+def save_present(unit: WriteUnit, plan: RestorePlan) -> str:
     """Capture what a restore in place is about to change, so that it can be undone.
 
-    Raises SourceReplaced where something stands there that no snapshot could hold.
+    Returns the snapshot's id, or nothing where the place is empty. Raises SourceReplaced where
+    something stands there that no snapshot could hold.
     """
     volume = unit.catalog.volumes.resolve(plan.record.header.volume)
     if volume.state in (VolumeState.ACTIVE, VolumeState.PAUSED) or _is_back(unit, volume):
-        capture(unit, CapturePlan(volume=volume, location=volume.location))
-        return
+        saving = CapturePlan(
+            volume=volume, location=volume.location, saved_for=plan.record.header.id
+        )
+        return capture(unit, saving)[0].header.id
     try:
         unit.provider(volume.provider).restoration(volume.location, in_place=False)
     except TargetNotEmpty as error:
@@ -110,6 +113,7 @@ def save_present(unit: WriteUnit, plan: RestorePlan) -> None:
             safe="Nothing was written: what is there is in no snapshot.",
             hint="Restore --to DIR; or move away what is there, and restore in place again.",
         ) from error
+    return ""
 
 
 def _is_back(unit: WriteUnit, volume: Volume) -> bool:

@@ -47,7 +47,8 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
 
     `packs` are the digests (hex) of all packs that it needs and `sessions` the ids of the sessions
     whose keys open them, its own among them. `final_for` is the tombstone whose last capture this
-    is, or empty. `findings` counts; the body lists them.
+    is, or empty. `saved_for` is the snapshot that was restored in place of what this one holds, or
+    empty. `findings` counts; the body lists them.
     """
 
     vault: str
@@ -71,6 +72,7 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[str, ...]
     retain_until: datetime
     chunker: str
+    saved_for: str = ""
     features: tuple[str, ...] = ()
 
 

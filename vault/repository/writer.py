@@ -68,7 +68,7 @@ class WriterParts:
 
 @dataclass(frozen=True, slots=True)
 class VolumeFacts:
-    """What a snapshot's header says of its volume; `final_for` is a tombstone's id or empty."""
+    """What a snapshot's header says of its volume; `final_for`, `saved_for`: see there."""
 
     volume: str
     volume_name: str
@@ -77,6 +77,7 @@ class VolumeFacts:
     source: dict[str, str]
     keep: Keep
     final_for: str = ""
+    saved_for: str = ""
 
 
 class Recording:
@@ -263,6 +264,7 @@ class Recording:
             bytes_added=self._shop.stored_bytes,
             findings=findings,
             final_for=facts.final_for,
+            saved_for=facts.saved_for,
             keep=facts.keep,
             packs=tuple(sorted(head.digest.hex() for head in heads)),
             sessions=tuple(sorted({self._keys.session, *(head.session for head in heads)})),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.conftest import FakeVault, tombstone
+from vault.cli.output import titles
 from vault.operations.items import FindingItem, RestoreRequest
 
 Run = Callable[..., int]
@@ -136,6 +137,24 @@ def test_init_warns_of_the_kit(vault: Run, capsys: Printed, tmp_path: Path) -> N
     printed = capsys.readouterr()
     assert str(tmp_path / "home" / "recovery.kit") in printed.err
     assert "vault key check" in printed.err
+    assert "reads every backup" in printed.err
+    assert len(printed.err.splitlines()) == 2  # not wrapped where nobody sees a width
+
+
+def test_init_for_a_key_of_ones_own_says_what_the_kit_is_good_for(
+    vault: Run, capsys: Printed
+) -> None:
+    """It reads nothing by itself, and proving it takes one's own key beside it."""
+    assert vault("init", "--recipient", "age1mine") == 0
+    err = capsys.readouterr().err
+    assert "reads every backup" not in err
+    assert "append your own secret key" in err
+
+
+def test_no_two_lines_of_one_thing_have_one_name() -> None:
+    """A snapshot and its time are told apart."""
+    names = ("last_snapshot", "last_snapshot_at", "created_at")
+    assert titles(names) == ["Last snapshot", "Last snapshot at", "Created"]
 
 
 def test_undelete_all_needs_a_time(fake: FakeVault, vault: Run) -> None:

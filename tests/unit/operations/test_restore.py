@@ -264,6 +264,23 @@ def test_in_place_over_what_no_snapshot_holds_nothing_is_written(site: Site) -> 
         save_present(site.write, plan)
 
 
+def test_in_place_again_means_the_same_snapshot(site: Site) -> None:
+    """Broken off and run once more, it must not bring back the damage that was saved first."""
+    good, _ = captured(site)
+    request = RestoreRequest(what="db", in_place=True)
+    saved = []
+    for _ in range(2):
+        (site.source / "orders").write_bytes(b"damage")
+        plan = plan_restore(site.write, request)
+        assert plan.record.header.id == good.header.id
+        saved.append(save_present(site.write, plan))
+    undo = plan_restore(site.write, replace(request, what=saved[0]))
+    assert undo.record.header.id == saved[0]
+    assert plan_restore(site.write, replace(request, what="db@latest")).record == plan.record
+    newer, _ = captured(site)
+    assert plan_restore(site.write, request).record.header.id == newer.header.id
+
+
 def test_in_place_the_present_state_is_captured_first(site: Site) -> None:
     captured(site)
     plan = plan_restore(site.write, RestoreRequest(what="db", in_place=True))
