@@ -50,6 +50,13 @@ def test_doctor(shared: Host) -> None:
     assert "ok  store" in shared.run("doctor", status=3).out
 
 
+def test_rules_are_shown_a_line_each(shared: Host) -> None:
+    """As they stand in their file: no line is told apart by an escape."""
+    shown = shared.run("policy", "show").out
+    assert "\\n" not in shown
+    assert shared.ask("policy", "show").item["shipped"].splitlines()[0] in shown.splitlines()
+
+
 def test_volumes(shared: Host) -> None:
     """A list and one thing have the same fields; ids and their beginnings name a volume."""
     (listed,) = shared.ask("volume", "list").items

@@ -29,8 +29,8 @@ def show(call: Call) -> int:
     if call.output.as_json:
         call.output.item("policy", report, ())
     else:
-        call.output.say(report.shipped)
-        call.output.say(report.own)
+        for line in (*report.shipped.splitlines(), *report.own.splitlines()):
+            call.output.say(line)
     if report.complaint:
         call.output.warn(report.complaint)
     return FINDINGS if report.complaint else 0
