@@ -116,6 +116,7 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "sqlite3": ("vault.catalog", "vault.repository.index"),
     "typer": ("vault.cli",),
     "rich": ("vault.cli",),
+    "apscheduler": ("vault.daemon.clockwork",),
     "prometheus_client": ("vault.daemon.metrics",),
     "structlog": ("vault.process.logs",),
     "pyfastcdc": ("vault.codec.chunker",),

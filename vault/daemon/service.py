@@ -73,7 +73,7 @@ class Daemon:
                 self.notifier.ready()
                 self.log.info("started", tick_seconds=self.tick_seconds, port=port)
                 self.inbox.tell(Word.TICK)
-                with striking(beats):
+                with striking(self.clock, beats):
                     while (word := self.inbox.wait()) is not Word.STOP:
                         vault = self._reopened(vault) if word is Word.RELOAD else vault
                         self._round(vault)

@@ -12,9 +12,10 @@ _LIBRARY = next(Path("/usr/lib").rglob("libfaketimeMT.so.1"), None)
 _PROGRAM = """
 import sys, threading, time
 from pathlib import Path
+from vault.clock import SystemClock
 from vault.daemon.clockwork import striking
 told, beats = Path(sys.argv[1]), threading.Semaphore(0)
-with striking({0.01: beats.release}):
+with striking(SystemClock(), {0.01: beats.release}):
     for offset in ("-30d", "+30d", "-1d"):
         before = time.time()
         told.write_text(offset)
