@@ -49,9 +49,11 @@ class Agent:
                 yield client
             return
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
-            async with Client(streamable_http_client(self.server, http_client=http)) as client:
-                yield client
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=60) as http,
+            Client(streamable_http_client(self.server, http_client=http)) as client,
+        ):
+            yield client
 
     def call(self, *calls: Call) -> list[Told]:
         """Call tools one after another in one session."""

@@ -128,9 +128,7 @@ def make_key(folder: Path, kind: str, token: Path | None = None, *options: str) 
     return path
 
 
-def ssh_sign(
-    key: Path, text: Path, namespace: str = NAMESPACE, token: Path | None = None
-) -> Path:
+def ssh_sign(key: Path, text: Path, namespace: str = NAMESPACE, token: Path | None = None) -> Path:
     """Sign a file by the real ssh-keygen; gives the file of the signature."""
     words = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", str(key), str(text)]
     environ = os.environ | ({"SSH_SK_PROVIDER": str(token)} if token else {})

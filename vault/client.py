@@ -136,7 +136,7 @@ class Client:
         return _read(self._call("GET", _path("volumes", name)), VolumeItem)
 
     def add_volume(self, wish: Enrolment) -> VolumeItem:
-        """Register a volume, at its place on the daemon's host. Raises VolumeExists, SourceError."""
+        """Register a volume, at a place on the daemon's host. Raises VolumeExists, SourceError."""
         body = {
             "path": wish.path,
             "environment": wish.environment,

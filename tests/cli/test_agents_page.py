@@ -12,8 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 from tests.agents import Agent
 from tests.processes import VAULT, vault_api
 from tests.signers import build_token
@@ -90,7 +88,7 @@ def test_the_page_is_followed(tmp_path: Path) -> None:
         vault.snapshot("preview-7")
     shutil.copy(home / "recovery.kit", tmp_path / "recovery.kit")
     path = os.pathsep.join((str(Path(VAULT).parent), os.environ["PATH"]))
-    plain = {"PATH": path, "HOME": str(tmp_path), "LANG": "C.UTF-8", "SSH_SK_PROVIDER": ""}
+    plain = {"PATH": path, "HOME": str(tmp_path), "LANG": "C.UTF-8"}
     plain["SSH_SK_PROVIDER"] = str(build_token(tmp_path))
     seen: dict[str, str] = {}
     operator = Follower(tmp_path, {**plain, "VAULT_HOME": str(home)}, seen)
@@ -112,7 +110,7 @@ def test_the_page_is_followed(tmp_path: Path) -> None:
     assert (volume / "data").read_text() == "of a preview"
     with Vault.open(home) as vault:
         assert [t.state for t in vault.tombstones()] == ["restored", "restored"]
-        (used,) = [a for a in vault.oversight.approvals(everything=True)]
+        (used,) = vault.oversight.approvals(everything=True)
         assert (used.state, used.approved_by) == ("used", ("ann",))
 
 

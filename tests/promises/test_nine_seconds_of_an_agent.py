@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -45,7 +46,7 @@ class Attacker:
     def __init__(self, door: Door, token: str, tools: str) -> None:
         self.door, self.token, self.tools = door, token, tools
         self.answers: Counter[str] = Counter()
-        self.until, self.faults = 0.0, list[BaseException]()
+        self.until = 0.0
 
     def run(self) -> None:
         paths = (
@@ -53,22 +54,12 @@ class Attacker:
             *(self.by_tools_of_its_own, self.by_tools_over_http),
         )
         self.gate = threading.Barrier(len(paths), action=self.begin)
-        threads = [threading.Thread(target=self.take, args=(path,)) for path in paths]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert not self.faults, self.faults
+        with ThreadPoolExecutor(len(paths)) as threads:
+            for done in [threads.submit(path) for path in paths]:
+                done.result()
 
     def begin(self) -> None:
         self.until = time.monotonic() + NINE_SECONDS
-
-    def take(self, path: Callable[[], None]) -> None:
-        try:
-            path()
-        except BaseException as fault:
-            self.gate.abort()
-            self.faults.append(fault)
 
     def again(self) -> Iterator[None]:
         """As often as the time allows."""

@@ -18,7 +18,6 @@ from vault.operations.isolation import reachable
 from vault.operations.items import CheckItem
 from vault.operations.unit import LocalUnit, ReadUnit
 
-
 _SCRIPT_MOST: Final = 4096
 """No console script is longer."""
 

@@ -148,6 +148,7 @@ def test_what_waits_for_approvers_is_told_and_done_once_they_agreed(place: Place
     key, words = SoftKey(), {"volume": "logs", "reason": "merged", "task": "OPS-1"}
     agent = place.agent("bot", "http")
     grant = agent.ask("request_grant", **words).text.partition(" ")[0]
+    stray = place.agent("stray", "http")
     with place.vault() as vault:
         vault.oversight.give_grant(grant)
         vault.oversight.add_approver("eve", key.line, kit=place.home / "recovery.kit")
@@ -168,7 +169,7 @@ def test_what_waits_for_approvers_is_told_and_done_once_they_agreed(place: Place
     assert ask not in after.text
     with place.vault() as vault:
         vault.oversight.freeze("stray", reason="enough of it")
-    frozen, refused = place.agent("stray", "http").call(
+    frozen, refused = stray.call(
         ("what_waits", {}), ("delete_volume", {**words, "volume": "db"})
     )
     assert "You (stray) are frozen: enough of it" in frozen.text

@@ -16,10 +16,21 @@ ME = {"name": "bot", "frozen": ""}
 
 def approval(**changed: Any) -> ApprovalItem:
     words: dict[str, Any] = {
-        **{"id": "ask_1", "state": "waiting", "requester": "bot", "verb": "delete"},
-        **{"volume": "db", "about": "", "environment": "production", "reason": "merged"},
-        **{"task": "", "approved_by": (), "wanted": 2, "rejected_by": "", "rejected_for": ""},
-        **{"expires_at": AT, "text": ""},
+        "id": "ask_1",
+        "state": "waiting",
+        "requester": "bot",
+        "verb": "delete",
+        "volume": "db",
+        "about": "",
+        "environment": "production",
+        "reason": "merged",
+        "task": "",
+        "approved_by": (),
+        "wanted": 2,
+        "rejected_by": "",
+        "rejected_for": "",
+        "expires_at": AT,
+        "text": "",
     }
     return ApprovalItem(**words | changed)
 
@@ -35,7 +46,8 @@ def grant(state: str) -> GrantItem:
 def tombstone(until: datetime | None) -> TombstoneItem:
     return TombstoneItem(
         id="tomb_1", volume="db", environment="production", state="tombstoned", created_at=AT,
-        undo_until=until, deleted_by="bot", reason="merged", task="", snapshot="", held="", path="/",
+        undo_until=until, deleted_by="bot", reason="merged", task="", snapshot="", held="",
+        path="/",
     )  # fmt: skip
 
 
