@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -31,19 +31,21 @@ class Told:
 class Agent:
     """An agent with a token. `daemon` is its daemon's URL; `server` that of an MCP server by HTTP.
 
-    Without a `server` it starts one of its own and speaks to its standard input.
+    Without a `server` it starts one of its own, with `extra` in its environment, and speaks to its
+    standard input.
     """
 
     token: str
     daemon: str = ""
     server: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Client]:
         """A session, open while the block runs."""
         if not self.server:
             environ = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-            environ |= {"VAULTD_URL": self.daemon, "VAULTD_TOKEN": self.token}
+            environ |= {"VAULTD_URL": self.daemon, "VAULTD_TOKEN": self.token, **self.extra}
             own = StdioServerParameters(command=VAULT, args=["mcp"], env=environ)
             async with Client(own) as client:
                 yield client

@@ -78,6 +78,7 @@ def test_every_command_of_the_page_belongs_to_somebody() -> None:
     assert sum(line.startswith(SERVE) for line in lines) == 1
 
 
+@pytest.mark.timeout(900)
 def test_the_page_is_followed(tmp_path: Path) -> None:
     home, volume = tmp_path / "home", tmp_path / "srv" / "preview-7"
     Vault.init(home, store=f"file://{tmp_path / 'store'}?immutable=no")

@@ -169,8 +169,6 @@ def test_what_waits_for_approvers_is_told_and_done_once_they_agreed(place: Place
     assert ask not in after.text
     with place.vault() as vault:
         vault.oversight.freeze("stray", reason="enough of it")
-    frozen, refused = stray.call(
-        ("what_waits", {}), ("delete_volume", {**words, "volume": "db"})
-    )
+    frozen, refused = stray.call(("what_waits", {}), ("delete_volume", {**words, "volume": "db"}))
     assert "You (stray) are frozen: enough of it" in frozen.text
     assert "frozen" in refused.text
