@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from tests.agents import Agent
 from tests.processes import VAULT, vault_api
 from tests.signers import build_token
