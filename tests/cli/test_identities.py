@@ -216,8 +216,8 @@ def test_a_secret_is_shown_once_and_nowhere_else(fresh: Host, tmp_path: Path, de
         tampered = secret[:-80] + "A" + secret[-79:]
         spoilt = fresh.under(VAULTD_TOKEN=tampered, VAULT_DEBUG=debug)
         told.append(refused(spoilt, "token", "narrow", "--verb", "undelete"))
-        lines = ("audit show", "audit export", "token list", "identity show bot", "status")
-        told += [fresh.run(*line.split()) for line in lines]
+        rest = ("audit show", "audit export", "token list", "identity show bot", "status")
+        told += [fresh.run(*line.split()) for line in rest]
     assert any("sleep 0.5" in line for line in argv)  # it did look
     kept = (fresh.home / "keys" / "issuing.key").read_text().strip()
     files = [p for p in (*fresh.home.rglob("*"), *fresh.store.rglob("*"), logs) if p.is_file()]

@@ -19,7 +19,12 @@ from vault.testing.trees import read_tree
 
 pytestmark = pytest.mark.rgw
 WORDS = {"Vault-Reason": "replaced", "Vault-Task": "OPS-1"}
-BODIES = ({}, {"reason": "now"}, {"since": "0s", "by": "bot"}, {"window": "0s", "force": True})
+BODIES: tuple[dict[str, object], ...] = (
+    {},
+    {"reason": "now"},
+    {"since": "0s", "by": "bot"},
+    {"window": "0s", "force": True},
+)
 VERBS = ("purge", "release", "expire", "collect", "destroy", "forget", "undelete/../purge")
 
 

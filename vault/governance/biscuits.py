@@ -121,9 +121,9 @@ def read(token: str, keys: Iterable[str], now: datetime) -> Terms:
     until, limits = _read_limits(sources)
     facts = [f'{name}("{word}");' for name, words in limits.items() for word in words or ()]
     authorizer = AuthorizerBuilder(f"time({{now}}); {''.join(facts)} allow if true", {"now": now})
-    bounds = authorizer.limits()
+    bounds = authorizer.limits()  # type: ignore[attr-defined] # its stubs do not know it yet
     bounds.max_time = _PATIENCE
-    authorizer.set_limits(bounds)
+    authorizer.set_limits(bounds)  # type: ignore[attr-defined]
     try:
         judge = authorizer.build(biscuit)
         judge.authorize()
