@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
@@ -27,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 NAMESPACE = "approval@vault"
 Algorithm = Literal["ed25519", "ecdsa"]
+_TOKEN = Path(__file__).with_name("fido.c")
 
 
 @dataclass
@@ -113,19 +115,36 @@ def unarmored(text: str) -> bytes:
     return base64.b64decode("".join(text.strip().splitlines()[1:-1]))
 
 
-def make_key(folder: Path, kind: str) -> Path:
-    """A key pair by the real ssh-keygen: the private key's file; `.pub` stands beside it."""
+def make_key(folder: Path, kind: str, token: Path | None = None, *options: str) -> Path:
+    """A key pair by the real ssh-keygen: the private key's file; `.pub` stands beside it.
+
+    A kind such as `ed25519-sk` is made on a `token`.
+    """
     path = folder / f"id_{kind}-{os.urandom(4).hex()}"
     words = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "ann@test", "-f", str(path)]
-    subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+    words += ["-w", str(token)] if token else []
+    words += [word for option in options for word in ("-O", option)]
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True)
     return path
 
 
-def ssh_sign(key: Path, text: Path, namespace: str = NAMESPACE) -> Path:
+def ssh_sign(key: Path, text: Path, namespace: str = NAMESPACE, token: Path | None = None) -> Path:
     """Sign a file by the real ssh-keygen; gives the file of the signature."""
     words = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", str(key), str(text)]
-    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    environ = os.environ | ({"SSH_SK_PROVIDER": str(token)} if token else {})
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True, env=environ)
     return text.with_name(text.name + ".sig")
+
+
+def build_token(folder: Path) -> Path:
+    """A security key in software that the real OpenSSH loads; skips where none can be built."""
+    path = folder / "fido.so"
+    words = ["cc", "-shared", "-fPIC", "-o", str(path), str(_TOKEN), "-lcrypto"]
+    try:
+        subprocess.run(words, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no software security key: it is built with gcc and libssl-dev")
+    return path
 
 
 def _mpint(number: int) -> bytes:

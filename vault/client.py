@@ -24,17 +24,20 @@ import msgspec
 from vault import errors
 from vault.clock import Clock, SystemClock
 from vault.operations.approve import ApprovalItem
+from vault.operations.enroll import Enrolment
 from vault.operations.grants import GrantItem, GrantWish
-from vault.operations.items import SnapshotItem, TombstoneItem, VolumeItem
+from vault.operations.items import SnapshotItem, StatusReport, TombstoneItem, VolumeItem
 
 URL: Final = "VAULTD_URL"
 TOKEN: Final = "VAULTD_TOKEN"
+CERTIFICATE: Final = "VAULTD_CACERT"
 """Names of our own: VAULT_ADDR and VAULT_TOKEN belong to another product, and are never read."""
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _ATTEMPTS: Final = 4
 _TIMEOUT: Final = 60.0
 _PAGE: Final = 1000
+_RECENT: Final = timedelta(days=7)
 _Item = TypeVar("_Item")
 
 
@@ -51,7 +54,8 @@ class Client:
     ) -> None:
         """Without `url` and `token` those of $VAULTD_URL and $VAULTD_TOKEN.
 
-        `verify` is the path of a certificate to trust, or True for the system's.
+        `verify` is the path of a certificate to trust; True is that of $VAULTD_CACERT, or else
+        those that the system trusts.
         """
         base = url or os.environ.get(URL, "")
         shown = token or os.environ.get(TOKEN, "")
@@ -61,7 +65,7 @@ class Client:
             raise errors.UsageError(
                 "a token does not travel in the clear", hint="Use https://, or http:// on loopback."
             )
-        trust = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+        trust = _trusted(verify if verify is not True else os.environ.get(CERTIFICATE) or True)
         local = base.removeprefix("unix://") if base.startswith("unix://") else None
         self._clock = clock or SystemClock()
         self._http = httpx.Client(
@@ -101,6 +105,23 @@ class Client:
 
     # --- volumes and snapshots -------------------------------------------------------------------
 
+    def status(self) -> StatusReport:
+        """What was deleted lately, and the volumes. How the vault is, is told at the vault."""
+        now = self._clock.now()
+        recent = [
+            tombstone
+            for tombstone in self.tombstones()
+            if (tombstone.created_at or now) > now - _RECENT or (tombstone.undo_until or now) > now
+        ]
+        return StatusReport(
+            vault="",
+            store=str(self._http.base_url),
+            isolated=None,
+            notes=(),
+            recent=tuple(reversed(recent)),
+            volumes=self.volumes(),
+        )
+
     def whoami(self) -> dict[str, Any]:
         """Who the token stands for, and what it is limited to."""
         told: dict[str, Any] = self._call("GET", "/v1/whoami")
@@ -113,6 +134,16 @@ class Client:
     def volume(self, name: str) -> VolumeItem:
         """One volume. Raises VolumeUnknown."""
         return _read(self._call("GET", _path("volumes", name)), VolumeItem)
+
+    def add_volume(self, wish: Enrolment) -> VolumeItem:
+        """Register a volume, at a place on the daemon's host. Raises VolumeExists, SourceError."""
+        body = {
+            "path": wish.path,
+            "environment": wish.environment,
+            "schedule": wish.schedule,
+            "keep": wish.keep,
+        }
+        return _read(self._call("PUT", _path("volumes", wish.name), json=body), VolumeItem)
 
     def snapshots(self, volume: str | None = None) -> tuple[SnapshotItem, ...]:
         """The snapshots there, or those of one volume, the oldest first."""
@@ -130,8 +161,8 @@ class Client:
         Raises VolumeUnknown, Denied; ApprovalNeeded: nothing has changed until people agree.
         """
         headers = {
-            "Vault-Reason": reason.encode("utf-8"),
-            "Vault-Task": task.encode("utf-8"),
+            "Vault-Reason": _on_one_line(reason),
+            "Vault-Task": _on_one_line(task),
             "Idempotency-Key": secrets.token_hex(16).encode(),
         }
         told = self._call("DELETE", _path("volumes", name), headers=headers)
@@ -245,6 +276,23 @@ class Client:
                     raise _problem(answer)
             self._clock.sleep(0.2 * 2**attempt)
         raise AssertionError("the last attempt returned or raised")
+
+
+def _trusted(verify: bool | str) -> ssl.SSLContext | bool:
+    """Whom to trust: who is in this file, or those that the system trusts. Raises UsageError."""
+    if isinstance(verify, bool):
+        return verify
+    try:
+        return ssl.create_default_context(cafile=verify)
+    except (OSError, ssl.SSLError) as error:
+        raise errors.UsageError(
+            f"{verify} is no certificate to trust: {error}", hint=f"Look at {CERTIFICATE}."
+        ) from None
+
+
+def _on_one_line(text: str) -> bytes:
+    """Words as a header carries them."""
+    return " ".join(text.split()).encode("utf-8")
 
 
 def _path(*parts: str) -> str:

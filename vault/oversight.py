@@ -15,13 +15,14 @@ from vault import operations
 
 if TYPE_CHECKING:
     from vault.governance.intent import Task
+    from vault.governance.review import Finding
     from vault.governance.tokens import Token
     from vault.operations.approve import ApprovalItem
     from vault.operations.audit_items import AuditEntryItem, AuditProof, AuditReport
     from vault.operations.freeze import FreezeItem
     from vault.operations.grants import GrantItem, GrantWish
     from vault.operations.history import AuditFilter
-    from vault.operations.identities import IdentityItem, ReviewItem
+    from vault.operations.identities import IdentityItem
     from vault.operations.policy import Difference, PolicyReport
     from vault.operations.roster import ApproverItem
     from vault.operations.tasks import WindowItem, WindowWish
@@ -172,7 +173,7 @@ class Oversight:
         """Let an identity do nothing more, or let it again. Raises IdentityUnknown."""
         return operations.identities.enable(self._writing(), name, disabled=not enable)
 
-    def review_identities(self) -> tuple[ReviewItem, ...]:
+    def review_identities(self) -> tuple[Finding, ...]:
         """What no one should have, or has and does not use."""
         return operations.identities.review(self._writing())
 

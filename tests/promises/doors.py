@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +11,11 @@ from typing import Any
 
 import httpx
 
-from tests.promises.scenes import VAULT, Scene, make_scene
+from tests.processes import vault_api
+from tests.promises.scenes import Scene, make_scene
 from tests.rgw import RgwBucket
 from vault.client import Client
 from vault.governance.intent import Task
-from vault.library import Vault
 from vault.operations.enroll import Enrolment
 from vault.operations.grants import GrantWish
 from vault.operations.tokens import TokenWish
@@ -87,46 +84,8 @@ def open_door(bucket: RgwBucket, root: Path, *volumes: str) -> Iterator[Door]:
 @contextmanager
 def serving(scene: Scene, *words: str) -> Iterator[str]:
     """`vault api` of the writer's home, as a process; gives its URL."""
-    port = _free_port()
-    listen = f"127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [VAULT, "api", "--listen", listen, "--rate", "10000", *words],
-        env=scene.environ("writer"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        _wait(process, f"http://{listen}/healthz")
-        yield f"http://{listen}"
-    finally:
-        process.terminate()
-        _, told = process.communicate(timeout=60)
-        assert b"Traceback" not in told, told.decode()
-
-
-def opened(door: Door) -> Vault:
-    """The operator's own vault."""
-    return door.scene.vault()
-
-
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "vault api ended"
-        try:
-            if httpx.get(url).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError("vault api does not answer")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    with vault_api(scene.environ("writer"), "--rate", "10000", *words) as url:
+        yield url
 
 
 def _hours(number: int) -> timedelta:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.promises.scenes import VAULT
+from tests.processes import VAULT
 from vault import compose
 from vault.library import Vault
 from vault.operations.enroll import Enrolment

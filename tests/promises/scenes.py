@@ -11,13 +11,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.processes import VAULT
 from tests.rgw import RgwBucket
 from vault.clock import SystemClock
 from vault.compose import RoleName
@@ -29,7 +29,6 @@ from vault.store.s3_bucket import Bucket
 from vault.testing.builders import build_tree
 
 ROLES: tuple[RoleName, ...] = ("writer", "purger", "collector", "reader")
-VAULT = str(Path(sys.executable).parent / "vault")
 
 
 @dataclass(frozen=True)

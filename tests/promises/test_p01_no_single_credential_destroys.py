@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import pytest
 
+from tests.processes import VAULT
 from tests.promises.attacks import BUCKET, OBJECT, Target, attempt
-from tests.promises.scenes import ROLES, VAULT, Scene, make_scene
+from tests.promises.scenes import ROLES, Scene, make_scene
 from tests.promises.users import open_ground, run_as, skip_unless_others_can_run, tried_as
 from tests.rgw import RgwBucket, fresh_bucket
 from vault.clock import SystemClock

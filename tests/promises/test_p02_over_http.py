@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from mcp import Client as McpClient
-from mcp import StdioServerParameters
 
+from tests.agents import Agent
 from tests.promises.doors import Door, open_door
-from tests.promises.scenes import VAULT
 from tests.rgw import fresh_bucket
 from vault.clock import SystemClock, parse_time
 from vault.errors import Denied, VolumeUnknown
@@ -126,29 +122,22 @@ def test_an_agent_deletes_and_undoes_by_its_tools(door: Door) -> None:
     """A real MCP client, over standard input, with the token of an agent that is not known yet."""
     door.let("other-bot", "*", task="OPS-2")
     token = door.token("other-bot", "production")
-    environ = {**os.environ, "VAULTD_URL": door.url, "VAULTD_TOKEN": token}
-    server = StdioServerParameters(command=VAULT, args=["mcp"], env=environ)
-
-    async def talk() -> list[Any]:
-        async with McpClient(server) as agent:
-            tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
-            hints = {name: tool.annotations for name, tool in tools.items()}
-            assert getattr(hints["delete_volume"], "destructive_hint", False)
-            assert getattr(hints["list_volumes"], "read_only_hint", False)
-            words = {"volume": "mail", "reason": "replaced", "task": "OPS-2"}
-            return [
-                await agent.call_tool("delete_volume", {**words, "task": "OPS-404"}),
-                await agent.call_tool("delete_volume", {**words, "volume": "branch"}),
-                await agent.call_tool("delete_volume", words),
-            ]
-
-    refused, foreign, done = asyncio.run(talk())
-    assert refused.is_error
-    assert "needs-task" in refused.content[0].text
-    assert foreign.is_error
-    assert "there is no volume" in foreign.content[0].text
-    assert not done.is_error
-    assert "undelete brings it back" in done.content[0].text
+    agent = Agent(token, door.url)
+    hints: dict[str, Any] = {tool.name: tool.annotations for tool in agent.tools()}
+    assert hints["delete_volume"].destructive_hint
+    assert hints["list_volumes"].read_only_hint
+    words = {"volume": "mail", "reason": "replaced", "task": "OPS-2"}
+    refused, foreign, done = agent.call(
+        ("delete_volume", {**words, "task": "OPS-404"}),
+        ("delete_volume", {**words, "volume": "branch"}),
+        ("delete_volume", words),
+    )
+    assert refused.refused
+    assert "needs-task" in refused.text
+    assert foreign.refused
+    assert "there is no volume" in foreign.text
+    assert not done.refused
+    assert "undelete brings it back" in done.text
     with door.client(token) as vault:
         with pytest.raises(VolumeUnknown):
             vault.volume("branch")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.agents import Agent
 from tests.promises.doors import Door, open_door, serving
+from tests.promises.scenes import answer as items
 from tests.rgw import fresh_bucket
 from vault import limits
 from vault.testing.rgw import Server
@@ -110,3 +113,27 @@ def test_in_a_panic_everybody_waits_and_nobody_is_kept_from_undoing(
     for name in VOLUMES[1:]:
         place = door.scene.root / "srv" / name / "data"
         assert place.read_bytes() == name.encode() * 1000
+
+
+def test_a_burst_by_tools_stops_as_well(rgw: Server, tmp_path: Path) -> None:
+    """Two sessions of one identity at once; the rest waits for a person, and is told so."""
+    with open_door(fresh_bucket(rgw), tmp_path, *VOLUMES) as door:
+        door.let("bot", "*", uses=1000)
+        agent = Agent(door.token("bot", "production"), door.url)
+        calls = [
+            ("delete_volume", {"volume": name, "reason": "cleaning up", "task": "OPS-1"})
+            for name in VOLUMES
+        ]
+        with ThreadPoolExecutor(2) as threads:
+            halves = threads.map(lambda half: agent.call(*half), (calls[::2], calls[1::2]))
+            told = [answer for half in halves for answer in half]
+        done = [answer for answer in told if not answer.refused]
+        assert len(done) == limits.AGENT_VOLUMES
+        assert all("budget" in a.text or "frozen" in a.text for a in told if a.refused)
+        (waits,) = agent.call(("what_waits", {}))
+        assert "You (bot) are frozen" in waits.text
+        assert "vault unfreeze bot" in waits.text
+        back = door.scene.run("undelete", "--by", "bot", "--since", "10m", "--json")
+        assert len(items(back)) == limits.AGENT_VOLUMES
+        for name in VOLUMES:
+            assert (door.scene.root / "srv" / name / "data").exists()

@@ -6,7 +6,7 @@ import pwd
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import Depends, Request, Security
@@ -47,10 +47,16 @@ def identify(
     pool: Pool = request.app.state.pool
     if shown is not None:
         with pool.vault() as vault:
-            return Caller(vault.authenticate(shown.credentials), pool)
+            principal = vault.authenticate(shown.credentials)
+        return Caller(replace(principal, origin=_origin(request)), pool)
     if request.client is not None and request.client.host == PEER:
         return Caller(person(request.client.port), pool)
     raise TokenInvalid("this request shows no token", hint="Send one: Authorization: Bearer vlt_…")
+
+
+def _origin(request: Request) -> str:
+    """The address at the other end, as the log keeps it."""
+    return "socket" if request.client is None else request.client.host
 
 
 def person(uid: int) -> Principal:

@@ -90,11 +90,19 @@ def delete_volume(
     Nothing that a request says shortens the time in which it can be undone.
     """
     replies: Replies = sent.app.state.replies
-    caller, request = who.principal.name, (name, intent.reason, intent.task)
+    caller, request = who.principal.name, (name, _words(intent.reason), _words(intent.task))
     answer = replies.find(caller, intent.key, request) or _delete(who, *request)
     replies.keep(caller, intent.key, request, answer)
     response.headers["Location"] = answer.links.self if answer.tombstone else answer.links.approval
     return answer
+
+
+def _words(header: str) -> str:
+    """What a header says: clients send UTF-8, which HTTP hands on byte by byte."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def _delete(who: Caller, name: str, reason: str, task: str) -> Deletion:

@@ -20,7 +20,7 @@ class EntryKind(StrEnum):
     """
 
     REQUEST = (
-        "request"  # verb, volume_name, reason, task, bytes, decision, rules, grant, ask, token
+        "request"  # verb, volume_name, reason, task, bytes, decision, rules, grant, ask, origin
     )
     TRANSITION = "transition"  # event (its key in the store), type, tombstone
     IDENTITY_ADDED = "identity_added"  # name, kind, uid, subject

@@ -61,7 +61,7 @@ def api(
         key=tls_key,
         rate=rate,
     )
-    service.serve(partial(call.vault, environment=environment), terms)
+    service.serve(partial(call.own, environment=environment), terms)
 
 
 def _service() -> Any:

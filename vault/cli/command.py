@@ -16,7 +16,7 @@ import typer
 from vault.cli.failure import report
 from vault.cli.output import Output
 from vault.cli.parameters import PlainCommand
-from vault.errors import UsageError
+from vault.errors import ExtraMissing, UsageError
 from vault.settings import Settings, load_settings
 from vault.settings import home as own_home
 
@@ -69,15 +69,22 @@ class Call:
         """What vault.toml says. Raises NotInitialised, SettingsError."""
         return load_settings(self.config or self.home / "vault.toml")
 
-    def vault(
-        self, role: Literal["writer", "purger", "collector"] = "writer", environment: str = ""
-    ) -> Vault:
-        """Open the vault of this host in a role (for one environment); a context manager.
+    def vault(self) -> Vault:
+        """Open the vault of this host; a context manager.
 
         Where $VAULTD_URL names a daemon, its client: it has what can be done from afar.
         """
-        if os.environ.get("VAULTD_URL") and role == "writer":
-            return cast("Vault", importlib.import_module("vault.client").Client())
+        if os.environ.get("VAULTD_URL"):
+            return cast("Vault", _client().Client())
+        return self.own()
+
+    def own(
+        self, role: Literal["writer", "purger", "collector"] = "writer", environment: str = ""
+    ) -> Vault:
+        """Open the vault of this host in a role (for one environment), whatever daemon is named.
+
+        Processes do: they serve, and are nobody's client.
+        """
         return facade().open(
             config=self.config, role=role, environment=environment, progress=self.output.progress
         )
@@ -91,6 +98,17 @@ class Call:
         return facade().from_store(
             away.store, away.kit, profile=away.profile, progress=self.output.progress
         )
+
+
+def _client() -> Any:
+    try:
+        return importlib.import_module("vault.client")
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"to speak to a daemon needs more than is installed: {error.name}",
+            safe="Nothing was changed.",
+            hint="Install it: pip install 'vault-softdelete[api]', or unset VAULTD_URL.",
+        ) from None
 
 
 def facade() -> type[Vault]:

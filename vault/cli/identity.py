@@ -89,7 +89,11 @@ def rotate(
 
 @command(identity, "vault identity review")
 def review(call: Call) -> int:
-    """List what no one should have: unused, over-broad, disabled with tokens."""
+    """List what no one should have, and leave with status 3 where there is any.
+
+    Identities that are unused, or were used from elsewhere than ever before; tokens, tasks and
+    grants that are over-broad or never expire; tokens of who is disabled.
+    """
     with call.vault() as vault:
         found = vault.oversight.review_identities()
     call.output.table("findings", found, ("name", "what", "detail"), "Nothing stands out.")

@@ -27,21 +27,25 @@ def mcp(
 ) -> None:
     """Answer agents by the Model Context Protocol.
 
-    It speaks to the daemon at $VAULTD_URL with the caller's own token, or that of $VAULTD_TOKEN,
-    and can do nothing that the HTTP interface would refuse.
+    It speaks to the daemon at $VAULTD_URL and can do nothing that the HTTP interface would refuse.
+    On standard input it acts with the token in $VAULTD_TOKEN. By HTTP, at /mcp, every caller shows
+    their own; it answers on loopback alone, and a proxy before it speaks TLS.
     """
     url = os.environ.get("VAULTD_URL", "")
     if not url:
         raise UsageError("VAULTD_URL names no daemon", hint="Start one: vault api; then set it.")
+    if not listen:
+        _server().serve(_server().Door(url, os.environ.get("VAULTD_TOKEN", "")))
+        return
     host, _, port = listen.rpartition(":")
-    if listen and not port.isdigit():
+    if not port.isdigit() or int(port) > 65535:
         raise UsageError(f"“{listen}” is not host:port", hint="As in: 127.0.0.1:9466")
-    server = _server()
-    door = server.Door(url, os.environ.get("VAULTD_TOKEN", ""))
-    if listen:
-        server.serve(door, "http", host, int(port))
-    else:
-        server.serve(door, "stdio", "", 0)
+    if host not in ("127.0.0.1", "localhost", "[::1]"):
+        raise UsageError(
+            "tokens do not travel in the clear: this answers on loopback alone",
+            hint="Listen on 127.0.0.1, behind a proxy that speaks TLS.",
+        )
+    _server().serve(_server().Door(url), (host.strip("[]"), int(port)))
 
 
 def _server() -> Any:

@@ -141,9 +141,10 @@ def record(value: Any) -> Any:
         case list() | tuple() | set() | frozenset():
             return [record(part) for part in value]
     if dataclasses.is_dataclass(value):
-        names = [field.name for field in dataclasses.fields(value)]
-        return {name: record(getattr(value, name)) for name in names}
-    return value
+        names = tuple(field.name for field in dataclasses.fields(value))
+    else:
+        names = getattr(value, "__struct_fields__", ())  # as msgspec's have
+    return {name: record(getattr(value, name)) for name in names} if names else value
 
 
 def readable(name: str, value: Any) -> str:

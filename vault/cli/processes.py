@@ -38,7 +38,7 @@ def daemon(
     standard error. With --once it leaves with status 3 where a duty failed.
     """
     service = _service("daemon").Daemon(
-        open_vault=partial(call.vault, environment=environment),
+        open_vault=partial(call.own, environment=environment),
         home=call.home,
         tick_seconds=parse_span(interval).total_seconds(),
         listen=call.settings.daemon.listen if listen is None else listen,
@@ -62,9 +62,9 @@ def purger(
     last snapshot stays locked, and that nothing holds the tombstone. --dry-run looks once.
     """
     if not (once or dry_run):
-        _service("purger").serve(call.home, _seconds(interval), lambda: call.vault("purger"))
+        _service("purger").serve(call.home, _seconds(interval), lambda: call.own("purger"))
         return None
-    with call.vault("purger") as vault:
+    with call.own("purger") as vault:
         report = vault.purge(dry_run=dry_run)
     columns = ("tombstone", "volume", "verdict", "reasons")
     call.output.table("purge", report.items, columns, "Nothing waits to be purged.")
@@ -81,9 +81,9 @@ def collector(
     owner has gone silent nothing is collected. --dry-run looks once.
     """
     if not (once or dry_run):
-        _service("collector").serve(call.home, _seconds(interval), lambda: call.vault("collector"))
+        _service("collector").serve(call.home, _seconds(interval), lambda: call.own("collector"))
         return
-    with call.vault("collector") as vault:
+    with call.own("collector") as vault:
         report = vault.collect(dry_run=dry_run)
     fields = ("deleted", "bytes", "kept", "digest", "dry_run", "reasons")
     call.output.item("collection", report, fields)

@@ -104,8 +104,8 @@ def _show_status(out: Output, report: Any) -> None:
     columns = ("name", "state", "last_snapshot_at", "path", "next_snapshot_at", "environment")
     out.table("volumes", report.volumes, columns, "No volumes yet: vault volume add NAME PATH")
     out.say("")
-    out.say(f"Vault {report.vault} in {report.store}")
-    if not report.isolated:
+    out.say(f"Vault {report.vault} in {report.store}" if report.vault else f"By {report.store}")
+    if report.isolated is False:
         out.warn("NOT ISOLATED: who takes this host can take the backups with it.")
     for note in report.notes:
         out.say(f"! {note}", "yellow")
@@ -157,7 +157,7 @@ def rebuild(
     damaged = facade().repair(call.home, config=call.config)
     if damaged:
         call.output.warn(f"The damaged catalog was set aside: {damaged}")
-    with call.vault() as vault:
+    with call.own() as vault:
         report = vault.rebuild()
     call.output.item("rebuild", report, ("volumes", "snapshots", "tombstones"))
     return FINDINGS if report.findings else 0

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from biscuit_auth import (
@@ -33,6 +33,8 @@ from vault.errors import TokenInvalid, UsageError
 
 PREFIX: Final = "vlt_"
 LONGEST: Final = 8192
+_PATIENCE: Final = timedelta(seconds=5)
+"""So long a token may be judged; the library's millisecond is too short on a busy host."""
 _SHAPE: Final = re.compile(rf"{PREFIX}([A-Za-z0-9_=-]+)\.([0-9a-f]{{64}})")
 _WORD: Final = r'"([A-Za-z0-9._@*-]+)"'
 _LIST: Final = re.compile(
@@ -119,6 +121,9 @@ def read(token: str, keys: Iterable[str], now: datetime) -> Terms:
     until, limits = _read_limits(sources)
     facts = [f'{name}("{word}");' for name, words in limits.items() for word in words or ()]
     authorizer = AuthorizerBuilder(f"time({{now}}); {''.join(facts)} allow if true", {"now": now})
+    bounds = authorizer.limits()  # type: ignore[attr-defined] # its stubs do not know it yet
+    bounds.max_time = _PATIENCE
+    authorizer.set_limits(bounds)  # type: ignore[attr-defined]
     try:
         judge = authorizer.build(biscuit)
         judge.authorize()

@@ -31,7 +31,7 @@ class Principal:
     `environment` is the only one that it reaches (empty: all of this home's). `verbs` and
     `volumes` (names or ids) are what its credential is limited to, None for no limit. `token` is
     the id of the token shown, `lineage` that of the token which it was narrowed from, or its own;
-    it is good until `expires_at` (aware).
+    it is good until `expires_at` (aware). `origin` is the address that the request came from.
     """
 
     kind: PrincipalKind
@@ -43,3 +43,4 @@ class Principal:
     token: str = ""
     lineage: str = ""
     expires_at: datetime | None = None
+    origin: str = ""

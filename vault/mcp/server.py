@@ -1,15 +1,15 @@
 """Tools for agents. Each is one call of the HTTP interface, with the agent's own token.
 
 So nothing is possible here that the HTTP interface would refuse: this process holds no vault, no
-key and no store, only the token that its caller has, or that it was started with.
+key and no store, only the token that its caller shows, or on standard input that of who started it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
 from mcp.server import MCPServer
@@ -20,7 +20,8 @@ from pydantic import Field
 
 from vault.client import Client
 from vault.clock import format_time, parse_span
-from vault.errors import ApprovalNeeded, VaultError
+from vault.errors import ApprovalNeeded, TokenInvalid, VaultError
+from vault.mcp import words
 from vault.operations.grants import GrantWish
 
 Volume = Annotated[str, Field(description="The volume's name or id.")]
@@ -42,21 +43,38 @@ you delete. What you are refused names the rule and what would satisfy it; tell 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How calls reach a daemon: its URL, and the token where the caller shows none of its own."""
+    """How calls reach a daemon: its URL, and the token of whoever started this process.
+
+    That token is for standard input alone. Who comes by HTTP shows one of their own: nobody acts
+    with what somebody else holds.
+    """
 
     url: str
     token: str = ""
-    certificate: str = ""
 
     @contextmanager
     def client(self, context: Context[Any, Any]) -> Iterator[Client]:
         """A client with the caller's token. What the daemon refuses is told in its words."""
-        shown = (context.headers or {}).get("authorization", "").removeprefix("Bearer ")
         try:
-            with Client(self.url, shown or self.token, verify=self.certificate or True) as client:
+            with Client(self.url, self._token(context.headers)) as client:
                 yield client
         except VaultError as error:
-            raise ToolError(f"{error.message}. {error.safe} Next: {error.hint}") from error
+            later = " The same call can succeed later." if error.retryable else ""
+            told = f"{error.message}. {error.safe}{later}"
+            raise ToolError(f"{told} Next: {error.hint}" if error.hint else told) from error
+
+    def _token(self, headers: Mapping[str, str] | None) -> str:
+        """The token that a call comes with; `headers` is None on standard input."""
+        if headers is None:
+            return self.token
+        scheme, _, shown = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not shown.strip():
+            raise TokenInvalid(
+                "this request shows no token",
+                safe="Nothing was changed.",
+                hint="Send one: Authorization: Bearer vlt_…",
+            )
+        return shown.strip()
 
 
 def create_server(door: Door) -> MCPServer[Any]:
@@ -72,13 +90,13 @@ def create_server(door: Door) -> MCPServer[Any]:
     return server
 
 
-def serve(door: Door, transport: Literal["stdio", "http"], host: str, port: int) -> None:
-    """Answer on standard input and output, or by HTTP, until the caller ends it."""
+def serve(door: Door, listen: tuple[str, int] | None = None) -> None:
+    """Answer on standard input and output, or by HTTP at this host and port, until ended."""
     server = create_server(door)
-    if transport == "stdio":
+    if listen is None:
         server.run("stdio")
     else:
-        server.run("streamable-http", host=host, port=port, stateless_http=True)
+        server.run("streamable-http", host=listen[0], port=listen[1], stateless_http=True)
 
 
 def _looking(door: Door) -> tuple[Callable[..., str], ...]:
@@ -108,16 +126,9 @@ def _looking(door: Door) -> tuple[Callable[..., str], ...]:
             return _shown(vault.grants())
 
     def what_waits(context: Context[Any, Any]) -> str:
-        """The requests that wait for people: who asked, for what, who agreed, until when."""
+        """What waits for people: who asked, for what, who has to agree, until when."""
         with door.client(context) as vault:
-            waiting = vault.approvals()
-        lines = (
-            f"{a.id}: {a.requester} wants to {a.verb} “{a.volume}” ({a.reason}); "
-            f"{len(a.approved_by)} of {a.wanted} people agreed; good until "
-            f"{format_time(a.expires_at)}"
-            for a in waiting
-        )
-        return "\n".join(lines) or "Nothing waits for people."
+            return words.waiting(vault.whoami(), vault.approvals(), vault.grants())
 
     return whoami, list_volumes, list_snapshots, list_tombstones, list_grants, what_waits
 
@@ -141,7 +152,11 @@ def _protecting(door: Door) -> tuple[Callable[..., str], ...]:
                 environment="", volumes=(volume,), reason=reason, task=task, life=parse_span(lasts)
             )
             made = vault.request_grant(wish)
-        return f"{made.id} waits for a person: vault grant give {made.id}"
+        until = format_time(made.expires_at)
+        return (
+            f"{made.id} waits for a person: vault grant give {made.id}. Once it is given, "
+            f"delete “{volume}” for the task {task}, until {until}."
+        )
 
     def undelete(
         context: Context[Any, Any],
@@ -168,9 +183,10 @@ def _destroying(door: Door) -> tuple[Callable[..., str], ...]:
             try:
                 made = vault.delete(volume, reason=reason, task=task)
             except ApprovalNeeded as waits:
-                return f"Nothing was changed: {waits.message}. Ask again once people agreed."
-        until = format_time(made.undo_until) if made.undo_until else "people say otherwise"
-        return f"“{made.volume}” is deleted as {made.id}. undelete brings it back, until {until}."
+                item = vault.approval(waits.ask)
+                told = f"Nothing was changed: {waits.message}. {words.asked(item)}."
+                return f"{told} Ask again with the same words once they agreed."
+        return words.deleted(made)
 
     return (delete_volume,)
 

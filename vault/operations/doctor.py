@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +17,9 @@ from vault.operations.identity import is_registered
 from vault.operations.isolation import reachable
 from vault.operations.items import CheckItem
 from vault.operations.unit import LocalUnit, ReadUnit
+
+_SCRIPT_MOST: Final = 4096
+"""No console script is longer."""
 
 
 def doctor(unit: LocalUnit, reach: Callable[[], ReadUnit]) -> tuple[CheckItem, ...]:
@@ -120,21 +124,35 @@ def _volumes(unit: ReadUnit) -> tuple[CheckItem, ...]:
 
 def _namesake(_unit: LocalUnit) -> tuple[CheckItem, ...]:
     """HashiCorp Vault's client has the same name; the one that stands first on PATH is run."""
-    first = shutil.which("vault")
-    other = first is not None and b"python" not in _first_line(first)
+    found = _on_path("vault")
+    others = [path for path in found if not _is_own(path)]
+    detail = f"“vault” on PATH is {found[0] if found else 'not there'}"
+    if others and others[0] != found[0]:
+        detail += f"; another program of that name stands behind it: {others[0]}"
     return (
         CheckItem(
             name="command",
-            ok=not other,
-            detail=f"“vault” on PATH is {first or 'not there'}",
+            ok=not (others and others[0] == found[0]),
+            detail=detail,
             hint="Another program of that name comes first: call this one by its full path.",
         ),
     )
 
 
-def _first_line(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.readline(200)
+def _on_path(name: str) -> list[str]:
+    """Every program of that name, the one that is run first."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    found = (shutil.which(name, path=folder) for folder in folders if folder)
+    return list(dict.fromkeys(path for path in found if path is not None))
+
+
+def _is_own(path: str) -> bool:
+    """Whether a program is a console script of ours, in whatever environment."""
+    try:
+        with open(path, "rb") as file:
+            return b"vault.cli" in file.read(_SCRIPT_MOST)
+    except OSError:
+        return False
 
 
 _LOCAL: Final = (

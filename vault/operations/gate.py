@@ -179,6 +179,7 @@ def _body(case: _Case, decision: Decision, rules: str) -> dict[str, Any]:
         "grant": case.grant if allowed else "",
         "ask": case.ask if allowed else "",
         "lineage": request.principal.lineage,
+        "origin": request.principal.origin,
         "facts": facts_body(case.facts),
     }
 

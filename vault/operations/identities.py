@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from vault.audit.entry import EntryKind
 from vault.errors import IdentityUnknown, UsageError
 from vault.governance.identity import Identity, check_name
+from vault.governance.intent import Task
 from vault.governance.principal import PrincipalKind
 from vault.governance.request import Verb
+from vault.governance.review import Finding, Held
+from vault.governance.review import review as judge
+from vault.governance.tokens import Token
+from vault.limits import HABITS_LOOKED_AT
 from vault.operations.ledger import administer
 from vault.operations.unit import RecordUnit
-
-_UNUSED: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +29,6 @@ class IdentityItem:
     subject: str
     tokens: int
     last_seen_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewItem:
-    """Something that no one should have: `what` is a stable word."""
-
-    name: str
-    what: str
-    detail: str
 
 
 def add_identity(unit: RecordUnit, name: str, kind: str, subject: str = "") -> IdentityItem:
@@ -74,29 +66,34 @@ def show(unit: RecordUnit, name: str) -> IdentityItem:
     return _item(unit, _known(unit, name))
 
 
-def review(unit: RecordUnit) -> tuple[ReviewItem, ...]:
+def review(unit: RecordUnit) -> tuple[Finding, ...]:
     """What no one should have, or has and does not use."""
-    return tuple(_review(unit, unit.reader.now()))
+    now = unit.reader.now()
+    held = (_held(unit, known, now) for known in unit.catalog.audit.books().identities.all())
+    return tuple(finding for one in held for finding in judge(one, now))
 
 
-def _review(unit: RecordUnit, now: datetime) -> Iterator[ReviewItem]:
-    books = unit.catalog.audit.books()
-    for item in identities(unit):
-        if item.disabled and item.tokens:
-            yield ReviewItem(name=item.name, what="disabled", detail="it still has tokens")
-        if item.last_seen_at is None:
-            yield ReviewItem(
-                name=item.name, what="never-used", detail="it never asked for anything"
-            )
-        elif now - item.last_seen_at > _UNUSED:
-            yield ReviewItem(name=item.name, what="unused", detail="not seen for 30 days")
-    for token in books.tokens.all():
-        known = books.identities.get(token.name)
-        live = not token.revoked and now < token.expires_at
-        agent = known is not None and known.kind is PrincipalKind.AGENT
-        if live and agent and not token.verbs and not token.volumes:
-            detail = f"{token.token} is limited to no verbs and no volumes"
-            yield ReviewItem(name=token.name, what="over-broad", detail=detail)
+def _held(unit: RecordUnit, identity: Identity, now: datetime) -> Held:
+    books, name = unit.catalog.audit.books(), identity.name
+    seen = unit.catalog.audit.requests(name, most=HABITS_LOOKED_AT)
+    grants = (s.terms for s in books.grants.all() if s.state(now) == "given")
+    return Held(
+        identity=identity,
+        tokens=_live(unit, name, now),
+        tasks=[t for t in books.tasks.all() if name in t.assignees and _is_open(t, now)],
+        grants=[terms for terms in grants if terms.principal == name],
+        last_seen_at=seen[-1].at if seen else None,
+        origins=[origin for entry in seen if (origin := str(entry.body.get("origin", "")))],
+    )
+
+
+def _is_open(task: Task, now: datetime) -> bool:
+    return not task.closed and (task.until is None or now < task.until)
+
+
+def _live(unit: RecordUnit, name: str, now: datetime) -> list[Token]:
+    tokens = unit.catalog.audit.books().tokens.all()
+    return [t for t in tokens if t.name == name and not t.revoked and now < t.expires_at]
 
 
 def _known(unit: RecordUnit, name: str) -> Identity:
@@ -109,8 +106,7 @@ def _known(unit: RecordUnit, name: str) -> Identity:
 
 
 def _item(unit: RecordUnit, identity: Identity) -> IdentityItem:
-    now, tokens = unit.reader.now(), unit.catalog.audit.books().tokens.all()
-    live = [t for t in tokens if t.name == identity.name and not t.revoked and now < t.expires_at]
+    live = _live(unit, identity.name, unit.reader.now())
     seen = unit.catalog.audit.requests(identity.name, most=1)
     return IdentityItem(
         name=identity.name,

@@ -115,11 +115,14 @@ class InitResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
-    """The 2 a.m. answer: what was deleted lately comes first."""
+    """The 2 a.m. answer: what was deleted lately comes first.
+
+    `vault` and `isolated` are told at the vault itself, and by no daemon.
+    """
 
     vault: str
     store: str
-    isolated: bool
+    isolated: bool | None
     notes: tuple[str, ...]
     recent: tuple[TombstoneItem, ...]
     volumes: tuple[VolumeItem, ...]

@@ -283,3 +283,12 @@ def test_a_hold_is_kept_with_the_tombstone(door: Door) -> None:
     made = delete(door).json()["tombstone"]
     held = door.ask("ann", "POST", f"/tombstones/{made}/hold", json={"reason": "auditors"})
     assert held.json()["held"]
+
+
+def test_a_reason_is_kept_in_the_language_that_it_was_given_in(door: Door) -> None:
+    """UTF-8, as clients send it; and what is none, as it came."""
+    for sent, kept in (("größer, 更大".encode(), "größer, 更大"), (b"gr\xf6\xdfer", "größer")):
+        made = door.ask("ann", "DELETE", "/volumes/db", headers={b"Vault-Reason": sent}).json()
+        path = f"/tombstones/{made['tombstone']}"
+        assert door.ask("ann", "GET", path).json()["reason"] == kept
+        assert door.ask("ann", "POST", f"{path}/undelete").status_code == 200

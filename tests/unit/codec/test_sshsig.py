@@ -18,6 +18,7 @@ from tests.signers import (
     Algorithm,
     SoftKey,
     armored,
+    build_token,
     make_key,
     packed,
     ssh_sign,
@@ -48,6 +49,28 @@ def test_what_ssh_keygen_signs_counts(kind: str, tmp_path: Path) -> None:
     (text.with_name(text.name + ".sig")).unlink()
     with pytest.raises(SignatureRefused, match="was made for b'file'"):
         check_signature(key, TEXT, ssh_sign(path, text, "file").read_text())
+
+
+@pytest.mark.parametrize("touched", [True, False])
+def test_what_ssh_keygen_signs_on_a_security_key_counts_when_touched(
+    tmp_path: Path, *, touched: bool
+) -> None:
+    """The real program and its own helper, with a token in software: only the touch decides."""
+    token, text = build_token(tmp_path), tmp_path / "request.txt"
+    text.write_bytes(TEXT)
+    untouched = () if touched else ("no-touch-required",)
+    path = make_key(tmp_path, "ed25519-sk", token, *untouched)
+    key = read_public_key(path.with_name(path.name + ".pub").read_text())
+    assert key.touch
+    signature = ssh_sign(path, text, token=token).read_text()
+    assert is_by(key, signature)
+    if touched:
+        check_signature(key, TEXT, signature)
+        with pytest.raises(SignatureRefused, match="does not fit the text"):
+            check_signature(key, TEXT + b" ", signature)
+    else:
+        with pytest.raises(SignatureRefused, match="nobody touched"):
+            check_signature(key, TEXT, signature)
 
 
 @EACH
