@@ -88,6 +88,12 @@ class Vault(Opened):
         """Protect it no longer; its data and what is stored of it stay."""
         return self._change(name, EventType.VOLUME_REMOVED)
 
+    def keep(self, name: str, terms: str, *, reason: str = "") -> items.VolumeItem:
+        """Keep more or less of what is stored from now on, as `daily=7`. Raises ApprovalNeeded."""
+        with self._entered() as unit:
+            volume = operations.enroll.keep(unit, name, terms, reason=reason)
+        return volume_item(self._local, volume)
+
     # --- snapshots -------------------------------------------------------------------------------
 
     def snapshot(self, name: str) -> items.SnapshotItem:

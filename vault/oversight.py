@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from vault import operations
 
 if TYPE_CHECKING:
+    from vault.governance.expectation import CaseResult
     from vault.governance.intent import Task
     from vault.governance.review import Finding
     from vault.governance.tokens import Token
     from vault.operations.approve import ApprovalItem
     from vault.operations.audit_items import AuditEntryItem, AuditProof, AuditReport
+    from vault.operations.explain import Explanation, Supposition
     from vault.operations.freeze import FreezeItem
     from vault.operations.grants import GrantItem, GrantWish
     from vault.operations.history import AuditFilter
@@ -146,10 +148,30 @@ class Oversight:
         """The rules in force, and what is wrong with the home's own file of them."""
         return operations.policy.report(self._writing())
 
+    def use_policy(self) -> PolicyReport:
+        """Let the home's own file hold. Raises ApprovalNeeded, SettingsError."""
+        return operations.policy.use(self._writing())
+
     @staticmethod
     def policy_check(text: str) -> PolicyReport:
         """What rules would be with this text beside the shipped ones. Raises SettingsError."""
         return operations.policy.tried(text)
+
+    @staticmethod
+    def policy_test(cases: str, text: str) -> tuple[CaseResult, ...]:
+        """Put cases (TOML) to the rules with this text beside the shipped ones.
+
+        Raises SettingsError, UsageError.
+        """
+        return operations.policy.expected(cases, text)
+
+    def explain(self, entry: str) -> Explanation:
+        """Why a request of the audit log was answered as it was. Raises UsageError."""
+        return operations.explain.explain(self._writing(), entry)
+
+    def suppose(self, wish: Supposition) -> Explanation:
+        """How a request would be answered, and why. Raises UsageError, VolumeUnknown."""
+        return operations.explain.suppose(self._writing(), wish)
 
     def simulate(self, text: str, *, since: timedelta) -> tuple[Difference, ...]:
         """What other rules would have said of the requests since then, where it differs."""

@@ -62,6 +62,8 @@ def _words() -> argparse.ArgumentParser:
     delete = kinds.add_parser("delete", help="delete and undelete of small and large volumes")
     delete.add_argument("--sizes", default="1,1000,100000", help="files a volume (%(default)s)")
     delete.add_argument("--rounds", type=int, default=5, help="the table shows medians")
+    judged = kinds.add_parser("decide", help="how long the rules take to decide a request")
+    judged.add_argument("--decisions", type=int, default=5000, help="of each kind (%(default)s)")
     crowd = kinds.add_parser("clients", help="many callers of the HTTP interface at once")
     crowd.add_argument("--callers", type=int, default=200, help="at once (%(default)s)")
     crowd.add_argument("--seconds", type=int, default=60, help="for so long (%(default)s)")

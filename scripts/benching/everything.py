@@ -15,6 +15,7 @@ _SMALL: Final = {
     "chunks": ["--chunks", "100000", "--rounds", "2"],
     "start": ["--rounds", "3"],
     "delete": ["--sizes", "1,1000", "--rounds", "2"],
+    "decide": ["--decisions", "200"],
     "limits": ["--files", "3000"],
 }
 """Every bench, in this order, and how to make it small."""

@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.hosts import Host, interrupt, make_host, picture, plant, same_content
 from vault.clock import parse_time
+from vault.errors import Denied, UsageError
 
 TOMBSTONE = {
     *("id", "volume", "environment", "state", "created_at", "undo_until", "deleted_by"),
@@ -72,6 +73,18 @@ def test_a_volumes_life(fresh: Host) -> None:
     again = fresh.ask("volume", "add", "more", fresh.volume, *words).item
     assert (again["environment"], again["schedule"]) == ("staging", "every 15m")
     assert "daily=7" in again["keep"]
+
+
+def test_keeping_more_and_less(fresh: Host) -> None:
+    """More at once; less of a protected volume is not for one person to say."""
+    more = "hourly=48,daily=7,weekly=5,monthly=12"
+    assert fresh.ask("volume", "keep", "photos", more).item["keep"] == more
+    assert more in fresh.run("volume", "show", "photos").out
+    error = fresh.refused(
+        Denied, "volume", "keep", "photos", "daily=1", "--reason", "a cache", says="keeps-less"
+    )
+    assert "vault approver add" in error["message"]
+    fresh.refused(UsageError, "volume", "keep", "photos", "all", says="all")
 
 
 def test_a_replaced_volume_is_acknowledged(captured: Host) -> None:

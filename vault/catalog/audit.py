@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -186,12 +186,15 @@ class AuditTable:
         )
         return rows[::-1]
 
-    def allowed(self, *, uptime: float, most: int) -> list[Entry]:
-        """The last destructive or other requests that were allowed since this home's uptime."""
+    def allowed(self, verbs: Collection[str], *, uptime: float, most: int) -> list[Entry]:
+        """The last requests of these verbs that were allowed since this home's uptime."""
+        meant = " OR ".join(["instr(CAST(body AS TEXT), ?) > 0"] * len(verbs))
         rows = self._read(
             "WHERE kind = 'request' AND uptime >= ? AND "
-            'instr(CAST(body AS TEXT), \'"decision":"allow"\') > 0 ORDER BY id DESC LIMIT ?',
+            f'instr(CAST(body AS TEXT), \'"decision":"allow"\') > 0 AND ({meant})'
+            " ORDER BY id DESC LIMIT ?",
             uptime,
+            *(f'"verb":"{verb}"' for verb in sorted(verbs)),
             most,
         )
         return rows[::-1]

@@ -95,6 +95,27 @@ def acknowledge(call: Call, name: Name) -> None:
         _show(call, vault.acknowledge(name))
 
 
+@command(
+    volume,
+    "vault volume keep photos hourly=48,daily=14,weekly=5,monthly=12",
+    "vault volume keep photos daily=7 --reason 'it is a cache'",
+)
+def keep(
+    call: Call,
+    name: Name,
+    terms: Annotated[
+        str, typer.Argument(metavar="CLASSES", help="How many: hourly=24,daily=7,weekly=5.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why; keeping less needs one.")] = "",
+) -> None:
+    """Keep more or less of what is stored from now on. What is stored already stays as long.
+
+    Keeping less, in a protected environment, waits until people have agreed.
+    """
+    with call.vault() as vault:
+        _show(call, vault.keep(name, terms, reason=reason))
+
+
 @command(volume, "vault volume remove photos")
 def remove(call: Call, name: Name) -> None:
     """Take no more snapshots of a volume. What is stored stays, and so do the volume's data."""

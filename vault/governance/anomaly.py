@@ -55,12 +55,15 @@ def _apart(one: int, other: int) -> int:
 
 
 def _faster(past: Sequence[Past], now: datetime) -> float:
-    """Its rate in the last ten minutes, as a multiple of what it was before."""
+    """Its rate in the last ten minutes, as a multiple of what it was before, one at least.
+
+    Where all that is looked at lies within them it is nothing less: a burst hides no burst.
+    """
     since = now - _RATE_SPAN
     lately = sum(former.at > since for former in past) + 1
     before = [former for former in past if former.at <= since]
     if not before:
-        return 1.0
+        return float(lately)
     spans = max((since - before[0].at) / _RATE_SPAN, 1.0)
     return lately / max(len(before) / spans, 1.0)
 

@@ -17,7 +17,7 @@ import msgspec
 from vault.audit.entry import Entry, EntryKind
 from vault.clock import format_time
 from vault.governance.facts import ApprovalFact
-from vault.governance.intent import read_body
+from vault.governance.intent import Moment, read_body
 
 FOUNDERS: Final = 2
 """So many approvers with a key that wants a touch can change a roster by themselves."""
@@ -43,7 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     task: str
     policy: str
-    expires_at: datetime
+    expires_at: Moment
     about: str = ""
     """What an administrative request is about, in words: a name, a key."""
     lineage: str = ""

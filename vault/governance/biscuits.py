@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from biscuit_auth import (
     AuthorizationError,
@@ -34,7 +34,7 @@ from vault.errors import TokenInvalid, UsageError
 PREFIX: Final = "vlt_"
 LONGEST: Final = 8192
 _PATIENCE: Final = timedelta(seconds=5)
-"""So long a token may be judged; the library's millisecond is too short on a busy host."""
+"""The library gives up after a millisecond, which a busy host takes for nothing at all."""
 _SHAPE: Final = re.compile(rf"{PREFIX}([A-Za-z0-9_=-]+)\.([0-9a-f]{{64}})")
 _WORD: Final = r'"([A-Za-z0-9._@*-]+)"'
 _LIST: Final = re.compile(
@@ -120,10 +120,11 @@ def read(token: str, keys: Iterable[str], now: datetime) -> Terms:
     sources = [biscuit.block_source(index) for index in range(biscuit.block_count())]
     until, limits = _read_limits(sources)
     facts = [f'{name}("{word}");' for name, words in limits.items() for word in words or ()]
-    authorizer = AuthorizerBuilder(f"time({{now}}); {''.join(facts)} allow if true", {"now": now})
-    bounds = authorizer.limits()  # type: ignore[attr-defined] # its stubs do not know it yet
-    bounds.max_time = _PATIENCE
-    authorizer.set_limits(bounds)  # type: ignore[attr-defined]
+    code = f"time({{now}}); {''.join(facts)} allow if true"
+    authorizer: Any = AuthorizerBuilder(code, {"now": now})  # its types lack the limits
+    patient = authorizer.limits()
+    patient.max_time = _PATIENCE
+    authorizer.set_limits(patient)
     try:
         judge = authorizer.build(biscuit)
         judge.authorize()

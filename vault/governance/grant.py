@@ -9,7 +9,7 @@ import msgspec
 
 from vault.audit.entry import Entry, EntryKind
 from vault.governance.facts import GrantFact
-from vault.governance.intent import covers, read_body
+from vault.governance.intent import Moment, covers, read_body
 from vault.governance.request import Request
 
 
@@ -24,8 +24,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     verbs: tuple[str, ...]
     volumes: tuple[str, ...]
-    starts_at: datetime
-    expires_at: datetime
+    starts_at: Moment
+    expires_at: Moment
     task: str = ""
     uses: int = 1
     bytes: int = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -30,8 +30,21 @@ _PARTS: Final = frozenset(
 )
 """What a rule may say: no COUNT, no INTERVAL, so that it can be read from any day on."""
 
+_DAYS: Final = {
+    "WEEKLY": ({"BYDAY"},),
+    "MONTHLY": ({"BYDAY"}, {"BYMONTHDAY"}),
+    "YEARLY": ({"BYMONTH", "BYDAY"}, {"BYMONTH", "BYMONTHDAY"}),
+}
+"""What says on which days: a rule without it would take them from the day it is read from."""
+
 _AHEAD: Final = timedelta(days=366 * 5)
 """How far ahead an opening is looked for: the 29th of February comes within that."""
+
+_SHIFT: Final = timedelta(hours=3)
+"""More than any change of daylight saving: by so much openings may be out of order."""
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time of day somewhere is none: only one with an offset can be compared."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +59,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     assignees: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ("delete",)
-    until: datetime | None = None
+    until: Moment | None = None
     closed: bool = False
 
 
@@ -115,8 +128,8 @@ class Windows:
     def apply(self, entry: Entry) -> None:
         """Take one entry in."""
         if entry.kind is EntryKind.WINDOW_ADDED:
-            window = read_body(entry, Window) or _unreadable(entry)
-            self._windows[window.window] = window
+            window = read_body(entry, Window)
+            self._windows[entry.id if window is None else window.window] = _usable(window, entry)
         elif entry.kind is EntryKind.WINDOW_REMOVED:
             self._windows.pop(str(entry.body.get("window", "")), None)
 
@@ -138,9 +151,18 @@ class Windows:
         return min((at for at in times if at is not None), default=None)
 
 
-def _unreadable(entry: Entry) -> Window:
-    """A window that cannot be read never opens: without it the environment would ask for none."""
-    return Window(window=entry.id, environment=entry.environment, rule="", starts="", seconds=0)
+def _usable(window: Window | None, entry: Entry) -> Window:
+    """A window that cannot be used never opens: without it the environment would ask for none."""
+    try:
+        if window is not None:
+            check_window(window)
+            return window
+    except UsageError:
+        pass
+    name, environment = (
+        (entry.id, entry.environment) if window is None else (window.window, window.environment)
+    )
+    return Window(window=name, environment=environment, rule="", starts="", seconds=0)
 
 
 def covers(patterns: Sequence[str], request: Request) -> bool:
@@ -158,12 +180,17 @@ def _fits(pattern: str, name: str) -> bool:
 def from_cron(text: str) -> str:
     """The rule of five cron fields: minute, hour, day of month, month, day of week.
 
-    Plain numbers, lists and `*` alone. Raises UsageError.
+    Plain numbers, lists and `*` alone, and days of the month or of the week, not both: programs
+    differ in what that would mean. Raises UsageError.
     """
     fields = text.split()
     names = ("BYMINUTE", "BYHOUR", "BYMONTHDAY", "BYMONTH", "BYDAY")
     if len(fields) != len(names) or not all(_CRON.fullmatch(field) for field in fields):
         raise _refused(f"“{text}” is neither a rule nor five cron fields", "0 3 * * 6")
+    if fields[0] == "*":
+        raise _refused("a window opens at a minute that is named", "0 3 * * 6")
+    if "*" not in (fields[2], fields[4]):
+        raise _refused("days of the month and of the week exclude each other", "0 3 * * 6")
     days = ("SU", "MO", "TU", "WE", "TH", "FR", "SA", "SU")
     parts = ["FREQ=HOURLY" if fields[1] == "*" else "FREQ=DAILY"]
     for name, field in zip(names, fields, strict=True):
@@ -188,6 +215,16 @@ def is_open(window: Window, now: datetime) -> bool:
 
 def openings(window: Window, after: datetime) -> Iterator[datetime]:
     """When a window opens behind a moment, in order (UTC)."""
+    waiting: list[datetime] = []
+    for opened in _unordered(window, after):
+        waiting = sorted({*waiting, opened})
+        while waiting[0] <= opened - _SHIFT:
+            yield waiting.pop(0)
+    yield from waiting
+
+
+def _unordered(window: Window, after: datetime) -> Iterator[datetime]:
+    """The same in the order of local times: what falls into a gap is read behind what follows."""
     if not window.rule:
         return
     zone = ZoneInfo(window.zone)
@@ -213,6 +250,10 @@ def check_window(window: Window) -> None:
     if parts.get("FREQ") not in _FREQUENCIES or not parts.keys() <= _PARTS:
         told = ", ".join(sorted(_PARTS))
         raise _refused(f"“{window.rule}” is no rule of {told}", "FREQ=DAILY;BYHOUR=3")
+    days = _DAYS.get(parts["FREQ"], (set[str](),))
+    if not any(named <= parts.keys() for named in days):
+        told = " or ".join(" and ".join(sorted(named)) for named in days)
+        raise _refused(f"“{window.rule}” does not say on which days", f"a rule with {told}")
     try:
         begin = datetime.fromisoformat(window.starts)
         if next(iter(_parse(window.rule, begin, begin + _AHEAD)), None) is None:

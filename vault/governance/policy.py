@@ -7,7 +7,9 @@ can change them. The language: https://docs.cedarpolicy.com.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -17,21 +19,27 @@ import cedarpy
 
 from vault.errors import SettingsError
 from vault.governance.decision import Allow, Ask, Decision, Deny
-from vault.governance.facts import Facts
+from vault.governance.facts import ApprovalFact, Facts
 
 _FOLDER: Final = "policies"
 _DEFAULTS: Final = "default.cedar"
 _SCHEMA: Final = "schema.cedarschema"
 _DIGEST_LENGTH: Final = 16
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One policy of the set: its @id, what it @says, and whether approvals lift it (@ask)."""
+    """One policy of the set: its @id, what it @says, whether it permits or forbids.
+
+    `asks`: approvals lift it (@ask). `wants` is what would satisfy it (@wants), where it says so.
+    """
 
     id: str
     says: str
     asks: bool
+    permits: bool = False
+    wants: str = ""
 
 
 class Policies:
@@ -54,6 +62,10 @@ class Policies:
         self._set = cedarpy.PolicySet.from_str(text)
         self._rules = _rules(text)
 
+    def rules(self) -> dict[str, Rule]:
+        """Every rule by its @id."""
+        return {rule.id: rule for rule in self._rules.values()}
+
     def evaluate(self, facts: Facts) -> tuple[bool, tuple[Rule, ...], tuple[str, ...]]:
         """Whether it is allowed, the rules that decided, and what went wrong."""
         result = cedarpy.is_authorized(_request(facts), self._set, _no_entities(), _schema())
@@ -63,23 +75,36 @@ class Policies:
 
 def decide(facts: Facts, policies: Policies | None = None) -> Decision:
     """Judge a request: every rule that decided is named. What cannot be judged is denied."""
+    known = policies or default_policies()
+    decision, asks = _decide(facts, known)
+    if not asks:
+        return decision
+    agreed = replace(facts, approval=ApprovalFact.GIVEN)  # is there anything to agree to?
+    then, _ = _decide(agreed, known)
+    if not isinstance(then, Allow):
+        return Deny((*decision.reasons, *(r for r in then.reasons if r not in decision.reasons)))
+    if facts.quorum < 1:
+        nobody = "no-approver: nobody is enrolled to agree: vault approver add"
+        return Deny((*decision.reasons, nobody))
+    return Ask(decision.reasons)
+
+
+def _decide(facts: Facts, policies: Policies) -> tuple[Allow | Deny, bool]:
+    """What the rules say, and whether all that forbid it are lifted by approvals."""
     try:
-        allowed, rules, errors = (policies or default_policies()).evaluate(facts)
+        allowed, rules, errors = policies.evaluate(facts)
     except Exception as error:  # noqa: BLE001 - whatever fails in here, nothing is let pass
-        return Deny((f"unreadable: the policy could not be evaluated: {error}",))
+        return Deny((f"unreadable: the policy could not be evaluated: {error}",)), False
     if errors:
-        return Deny(tuple(f"unreadable: {line}" for line in errors))
+        return Deny(tuple(f"unreadable: {line}" for line in errors)), False
     reasons = tuple(sorted(f"{rule.id}: {rule.says}{_detail(rule.id, facts)}" for rule in rules))
     if allowed:
-        return Allow(reasons)
+        return Allow(reasons), False
     if not rules:
         principal, verb = facts.request.principal, facts.request.verb
-        return Deny((f"no-rule: no rule allows {verb} to {principal.kind} {principal.name}",))
-    if not all(rule.asks for rule in rules):
-        return Deny(reasons)
-    if facts.quorum < 1:
-        return Deny((*reasons, "no-approver: nobody is enrolled to agree: vault approver add"))
-    return Ask(reasons)
+        nobody = f"no-rule: no rule allows {verb} to {principal.kind} {principal.name}"
+        return Deny((nobody,)), False
+    return Deny(reasons), all(rule.asks for rule in rules)
 
 
 @cache
@@ -100,10 +125,16 @@ def check(own: str) -> str:
         result = cedarpy.validate_policies(text, shipped(_SCHEMA))
         if not result.validation_passed:
             return "; ".join(str(getattr(error, "error", error)) for error in result.errors)
-        unnamed = [name for name, rule in _rules(text).items() if not rule.id]
+        names = [rule.id for rule in _rules(text).values()]
     except (ValueError, TypeError) as error:
         return str(error)
-    return f"{len(unnamed)} rule(s) have no @id" if unnamed else ""
+    if not all(names):
+        return f"{names.count('')} rule(s) have no @id"
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    odd = sorted(name for name in names if _ID.fullmatch(name) is None)
+    if twice:
+        return f"more than one rule has the @id {', '.join(twice)}"
+    return f"an @id is of small letters, digits and dashes, not {', '.join(odd)}" if odd else ""
 
 
 def rule_ids(decision: Decision) -> tuple[str, ...]:
@@ -126,7 +157,13 @@ def _rules(text: str) -> dict[str, Rule]:
     rules = {}
     for name, policy in parsed.items():
         notes = policy.get("annotations", {})
-        rules[name] = Rule(notes.get("id", ""), notes.get("says", ""), "ask" in notes)
+        rules[name] = Rule(
+            id=notes.get("id", ""),
+            says=notes.get("says", ""),
+            asks="ask" in notes,
+            permits=policy["effect"] == "permit",
+            wants=notes.get("wants", ""),
+        )
     return rules
 
 

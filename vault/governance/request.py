@@ -13,6 +13,8 @@ class Verb(StrEnum):
     """Everything that has an effect, or shows contents."""
 
     ADD = "add"
+    KEEP = "keep"  # as much of new snapshots as before, or more
+    SHORTEN = "shorten"  # keep less of new snapshots
     PAUSE = "pause"
     RESUME = "resume"
     ACKNOWLEDGE = "acknowledge"
@@ -41,7 +43,7 @@ class Verb(StrEnum):
     POLICY = "policy"
 
 
-DESTRUCTIVE: Final = frozenset((Verb.DELETE, Verb.REMOVE, Verb.RELEASE))
+DESTRUCTIVE: Final = frozenset((Verb.DELETE, Verb.REMOVE, Verb.RELEASE, Verb.SHORTEN))
 """What takes something away from somebody, or a safeguard from something."""
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from vault.audit.entry import Entry, EntryKind
-from vault.governance.intent import read_body
+from vault.governance.intent import Moment, read_body
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,8 +16,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     name: str
     environment: str
-    expires_at: datetime
-    made_at: datetime
+    expires_at: Moment
+    made_at: Moment
     verbs: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     revoked: bool = False
@@ -46,7 +46,8 @@ class Tokens:
             if token is not None:
                 self._tokens[token.token] = token
         elif entry.kind is EntryKind.TOKEN_REVOKED and entry.body.get("name"):
-            self._ended[str(entry.body["name"])] = entry.at
+            name = str(entry.body["name"])
+            self._ended[name] = max(entry.at, self._ended.get(name, entry.at))
         elif entry.kind is EntryKind.TOKEN_REVOKED:
             self._revoked.add(str(entry.body.get("token", "")))
         elif entry.kind is EntryKind.KEY_ROTATED:
@@ -83,4 +84,4 @@ class _Rotation(msgspec.Struct, frozen=True):
     """The body of a change of keys: until then tokens of the former ones are good."""
 
     public: str
-    until: datetime
+    until: Moment

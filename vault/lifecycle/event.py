@@ -3,6 +3,7 @@
 `details` holds the terms of a step as text; the fold reads these and ignores all others:
 
     volume_added         name, environment, provider, location, identity, schedule, keep, owner
+    keep_changed         keep (of what is stored from now on)
     source_replaced      identity (who stands there now)
     source_acknowledged  identity (who is accepted from now on; optional), owner
     delete_requested     volume_name, environment, provider, window_seconds
@@ -28,6 +29,7 @@ class EventType(StrEnum):
     VOLUME_PAUSED = "volume_paused"
     VOLUME_RESUMED = "volume_resumed"
     VOLUME_REMOVED = "volume_removed"
+    KEEP_CHANGED = "keep_changed"
     SOURCE_VANISHED = "source_vanished"
     SOURCE_REPLACED = "source_replaced"
     SOURCE_ACKNOWLEDGED = "source_acknowledged"

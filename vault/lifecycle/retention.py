@@ -122,11 +122,17 @@ class Standing:
 
     `frozen` says why nothing of it may expire (vanished, replaced, tombstoned, held) or is empty.
     `closed_at` is when it was removed or purged; from then on its snapshots age by the calendar.
+    `kept` has what was kept before `keep`, each until when, the oldest first.
     """
 
     keep: Keep
     frozen: str = ""
     closed_at: datetime | None = None
+    kept: tuple[tuple[datetime, Keep], ...] = ()
+
+    def keep_of(self, stored_at: datetime) -> Keep:
+        """What held when a snapshot was stored, which is what it goes by for good."""
+        return next((keep for until, keep in self.kept if stored_at <= until), self.keep)
 
 
 def wanted(
@@ -193,7 +199,15 @@ def _of_standing(
     series: list[SnapshotFacts], standing: Standing, now: datetime, final_lock: timedelta
 ) -> dict[str, frozenset[Claim]]:
     closed_at = standing.closed_at
-    claims = wanted(series, standing.keep, now, closed=closed_at is not None)
+    asked = {
+        keep: wanted(series, keep, now, closed=closed_at is not None)
+        for keep in {standing.keep_of(facts.stored_at) for facts in series}
+    }
+    claims = {
+        facts.id: asked[keep][facts.id]
+        for facts in series
+        if facts.id in asked[keep := standing.keep_of(facts.stored_at)]
+    }
     if closed_at is not None and now < closed_at + final_lock:
         for facts in series:
             if facts.final_for:

@@ -51,6 +51,10 @@ VOLUME_TABLE: Final[dict[tuple[VolumeState, EventType], VolumeState]] = {
     (VolumeState.PAUSED, EventType.VOLUME_REMOVED): VolumeState.REMOVED,
     (VolumeState.VANISHED, EventType.VOLUME_REMOVED): VolumeState.REMOVED,
     (VolumeState.REPLACED, EventType.VOLUME_REMOVED): VolumeState.REMOVED,
+    (VolumeState.ACTIVE, EventType.KEEP_CHANGED): VolumeState.ACTIVE,
+    (VolumeState.PAUSED, EventType.KEEP_CHANGED): VolumeState.PAUSED,
+    (VolumeState.VANISHED, EventType.KEEP_CHANGED): VolumeState.VANISHED,
+    (VolumeState.REPLACED, EventType.KEEP_CHANGED): VolumeState.REPLACED,
     (VolumeState.ACTIVE, EventType.QUARANTINE_STARTED): VolumeState.TOMBSTONED,
     (VolumeState.PAUSED, EventType.QUARANTINE_STARTED): VolumeState.TOMBSTONED,
     (VolumeState.VANISHED, EventType.QUARANTINE_STARTED): VolumeState.TOMBSTONED,
@@ -76,7 +80,8 @@ class Volume:
 
     `alarm` (vanished, replaced, destroyed, or empty) stays until a person has acknowledged it,
     whatever the state has become. `found` is the identity that stands in the place of a replaced
-    one. `keep` is text that `parse_keep` reads. `tombstone` is that of the delete under way or last
+    one. `keep` is text that `parse_keep` reads; `kept` has what it was before, each until when:
+    what was stored by then goes on by it. `tombstone` is that of the delete under way or last
     done. `owner` is the key id of the writer that looks after it. `closed_at` is set while removed.
     `refused` lists stored events that the table did not allow; they changed nothing.
     """
@@ -96,6 +101,7 @@ class Volume:
     tombstone: str = ""
     owner: str = ""
     was_paused: bool = False
+    kept: tuple[tuple[datetime, str], ...] = ()
     closed_at: datetime | None = None
     refused: tuple[str, ...] = ()
 
@@ -131,7 +137,8 @@ def standing(volume: Volume, floor: Keep, *, held: bool = False) -> Standing:
     frozen = volume.alarm or ("held" if held else "")
     if volume.state is VolumeState.TOMBSTONED:
         frozen = "tombstoned"
-    return Standing(parse_keep(volume.keep).at_least(floor), frozen, volume.closed_at)
+    kept = tuple((until, parse_keep(text).at_least(floor)) for until, text in volume.kept)
+    return Standing(parse_keep(volume.keep).at_least(floor), frozen, volume.closed_at, kept)
 
 
 def _advance(volume: Volume, event: Event, stored_at: datetime) -> Volume:
@@ -148,6 +155,8 @@ def _advance(volume: Volume, event: Event, stored_at: datetime) -> Volume:
         result = VolumeState.PAUSED if result is VolumeState.ACTIVE else result
     closed_at = (volume.closed_at or stored_at) if result is VolumeState.REMOVED else None
     moved = replace(volume, state=result, closed_at=closed_at)
+    if event.type is EventType.KEEP_CHANGED:
+        return _keep_from(moved, event, stored_at)
     return _apply(moved, volume.state, event)
 
 
@@ -194,6 +203,13 @@ def _apply(volume: Volume, former: VolumeState, event: Event) -> Volume:
             return replace(volume, tombstone=event.tombstone, was_paused=paused)
         case _:
             return volume
+
+
+def _keep_from(volume: Volume, event: Event, stored_at: datetime) -> Volume:
+    """What is stored later, by the store's time, is kept by the new terms."""
+    since = max([stored_at, *(until for until, _ in volume.kept)])
+    keep = _keep(event.details.get("keep", ""))
+    return replace(volume, keep=keep, kept=(*volume.kept, (since, volume.keep)))
 
 
 def _keep(text: str) -> str:

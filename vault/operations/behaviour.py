@@ -21,8 +21,8 @@ def gather(
         return (), ()
     budgets = budgets_of(unit, request.environment)
     since = uptime - budgets.longest.total_seconds()
-    lately = unit.catalog.audit.allowed(uptime=max(since, 0.0), most=budgets.most)
-    deeds = [_deed(entry) for entry in lately if _counts(entry)]
+    lately = unit.catalog.audit.allowed(DESTRUCTIVE, uptime=max(since, 0.0), most=budgets.most)
+    deeds = [_deed(entry, now, uptime) for entry in lately]
     deed = Deed(
         caller=request.principal.name,
         environment=request.environment,
@@ -54,17 +54,18 @@ def budgets_of(unit: LocalUnit, environment: str) -> Budgets:
     )
 
 
-def _counts(entry: Entry) -> bool:
-    return entry.body.get("verb") in DESTRUCTIVE
+def _deed(entry: Entry, now: datetime, uptime: float) -> Deed:
+    """What this home's clock has not seen was done elsewhere, or before its record was lost.
 
-
-def _deed(entry: Entry) -> Deed:
+    How long ago that was, the store's time says: else it would count for good.
+    """
+    ago = (now - entry.at).total_seconds()
     return Deed(
         caller=entry.caller.name,
         environment=entry.environment,
         volume=entry.volume,
         bytes=int(entry.body.get("bytes", 0)),
-        uptime=entry.uptime,
+        uptime=entry.uptime if entry.uptime <= uptime else uptime - ago,
     )
 
 

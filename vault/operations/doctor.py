@@ -12,7 +12,7 @@ from vault import limits
 from vault.clock import format_span
 from vault.errors import VaultError
 from vault.lifecycle.volume import VolumeState
-from vault.operations import homes
+from vault.operations import homes, policy
 from vault.operations.identity import is_registered
 from vault.operations.isolation import reachable
 from vault.operations.items import CheckItem
@@ -122,6 +122,18 @@ def _volumes(unit: ReadUnit) -> tuple[CheckItem, ...]:
     return tuple(items)
 
 
+def _policy(unit: LocalUnit) -> tuple[CheckItem, ...]:
+    amiss = policy.complaint(unit)
+    return (
+        CheckItem(
+            name="policy",
+            ok=not amiss,
+            detail=amiss or "the rules are valid",
+            hint=f"Mend {unit.home / policy.FILE}, then: vault policy check FILE",
+        ),
+    )
+
+
 def _namesake(_unit: LocalUnit) -> tuple[CheckItem, ...]:
     """HashiCorp Vault's client has the same name; the one that stands first on PATH is run."""
     found = _on_path("vault")
@@ -160,5 +172,6 @@ _LOCAL: Final = (
     ("records", _records),
     ("isolation", _isolation),
     ("recovery kit", _kit),
+    ("policy", _policy),
     ("command", _namesake),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +15,7 @@ from vault.lifecycle.retention import parse_keep
 from vault.lifecycle.volume import Volume, step_volume
 from vault.operations.gate import Question, admit, question_of
 from vault.operations.identity import identity_text, owns, read_identity
-from vault.operations.record import Draft, record, record_next
+from vault.operations.record import Draft, record, record_next, refresh
 from vault.operations.unit import LocalUnit, WriteUnit, exclusive
 from vault.provider import Provider, SourceIdentity
 
@@ -78,6 +78,28 @@ def change(unit: WriteUnit, name: str, kind: EventType) -> Volume:
         takes_over = kind is EventType.SOURCE_ACKNOWLEDGED
         details = {"owner": unit.keys.signing.key_id} if takes_over else {}
         record_next(unit, Draft(type=kind, volume=volume.id, details=details))
+        return unit.catalog.volumes.resolve(volume.id)
+
+
+def keep(unit: WriteUnit, name: str, terms: str, *, reason: str = "") -> Volume:
+    """Keep more or less of what is stored from now on; what is stored already goes on as before.
+
+    Raises VolumeUnknown, TransitionRefused, UsageError, Denied; ApprovalNeeded: people agree to
+    keeping less in a protected environment.
+    """
+    wish = parse_keep(terms)
+    volume = unit.catalog.volumes.resolve(name)
+    with exclusive(unit.home, f"volume-{volume.id}"):
+        events = refresh(unit, volume.id)
+        volume = unit.catalog.volumes.resolve(volume.id)
+        kind, former = EventType.KEEP_CHANGED, parse_keep(volume.keep)
+        step_volume(volume.state, kind)
+        verb = Verb.KEEP if wish.at_least(former) == wish else Verb.SHORTEN
+        about = f"keeps {wish} of new snapshots, not {former}"
+        question = question_of(verb, volume, reason=reason)
+        admit(unit, replace(question, about=about))
+        draft = Draft(type=kind, volume=volume.id, reason=reason, details={"keep": str(wish)})
+        record(unit, events[-1], draft)
         return unit.catalog.volumes.resolve(volume.id)
 
 

@@ -61,7 +61,7 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class Case:
     """A request with all that is known of it; `grant` and `ask` are what it would use up."""
 
     facts: Facts
@@ -78,7 +78,7 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
     with exclusive(unit.home, "gate"):
         now = unit.reader.now()
         rules, _ = policy.current(unit)
-        case = _case(unit, question, now, rules.digest)
+        case = gather(unit, question, now, rules.digest)
         decision = decide(case.facts, rules)
         place = Place(question.environment, question.volume_id)
         entry = enter(unit, EntryKind.REQUEST, _body(case, decision, rules.digest), place)
@@ -90,8 +90,8 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
     return Admission(entry.id)
 
 
-def _case(unit: RecordUnit, question: Question, now: datetime, rules: str) -> _Case:
-    """Gather what is known. Nothing here decides."""
+def gather(unit: RecordUnit, question: Question, now: datetime, rules: str) -> Case:
+    """What is known of a request of this unit's principal. Nothing here decides."""
     books, who = unit.catalog.audit.books(), unit.principal
     terms = unit.charter.environments.get(question.environment)
     class_ = terms.kind if terms is not None else "protected"
@@ -143,7 +143,7 @@ def _case(unit: RecordUnit, question: Question, now: datetime, rules: str) -> _C
         panic=books.freezes.panic,
         signals=signals,
     )
-    return _Case(facts=facts, plan=plan, grant=grant_id, ask=ask)
+    return Case(facts=facts, plan=plan, grant=grant_id, ask=ask)
 
 
 def _in_scope(who: Principal, question: Question, now: datetime) -> bool:
@@ -162,7 +162,7 @@ def _size(unit: RecordUnit, volume: str) -> int:
     return rows[-1].bytes if rows else 0
 
 
-def _body(case: _Case, decision: Decision, rules: str) -> dict[str, Any]:
+def _body(case: Case, decision: Decision, rules: str) -> dict[str, Any]:
     request = case.facts.request
     allowed = isinstance(decision, Allow)
     return {
@@ -184,7 +184,7 @@ def _body(case: _Case, decision: Decision, rules: str) -> dict[str, Any]:
     }
 
 
-def _used_up(unit: RecordUnit, case: _Case, decision: Decision, now: datetime) -> _Case:
+def _used_up(unit: RecordUnit, case: Case, decision: Decision, now: datetime) -> Case:
     """What follows at once: an approval is used, an excess freezes, people are asked."""
     who, place = unit.principal, Place(case.plan.environment)
     if isinstance(decision, Allow) and case.facts.approval is ApprovalFact.GIVEN:

@@ -1,6 +1,7 @@
 """The rules in force: the shipped ones and, beside them, what policy.cedar in the home adds.
 
-A text that is not valid changes nothing: the last good one, which the audit log has, goes on.
+A text that is not valid changes nothing, and neither does a file that is gone: the last good one,
+which the audit log has, goes on. Where people are enrolled, they agree before a text holds.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import msgspec
 
 from vault.audit.entry import Entry, EntryKind
 from vault.errors import SettingsError
+from vault.governance.expectation import CaseResult, judge, read_cases
 from vault.governance.facts import Facts, read_facts
 from vault.governance.policy import Policies, decide, shipped
 from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.governance.request import Request, Verb
-from vault.operations.ledger import enter
+from vault.operations import homes
+from vault.operations.audit import commit
+from vault.operations.ledger import administer, enter
 from vault.operations.unit import LocalUnit, RecordUnit
 
-FILE: Final = "policy.cedar"
+FILE: Final = homes.RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,33 +57,35 @@ class Difference:
 def current(unit: RecordUnit) -> tuple[Policies, str]:
     """The rules that hold now, and what is wrong with the file; empty where nothing is.
 
-    A changed text that is valid is entered in the audit log before it counts.
+    A changed text that is valid is entered in the audit log before it counts. Raises SettingsError:
+    neither the file nor what held before can be used.
     """
-    text, complaint = _read(unit.home / FILE)
-    last = unit.catalog.audit.books().policy
-    if text == last:
-        return _parsed(last), complaint
-    if not complaint:
-        try:
-            fresh = _parsed(text)
-        except SettingsError as error:
-            complaint = error.message
-        else:
-            enter(unit, EntryKind.POLICY_CHANGED, {"digest": fresh.digest, "text": text})
-            return fresh, ""
-    return _parsed(last), f"{complaint}; the rules that held before still hold"
+    found = _look(unit)
+    if found.fresh is None or found.amiss:
+        return _parsed(found.last), found.amiss
+    if found.fresh.own != found.last:
+        enter(unit, EntryKind.POLICY_CHANGED, _body(found.fresh))
+    return found.fresh, ""
+
+
+def use(unit: RecordUnit) -> PolicyReport:
+    """Let the file hold; where people are enrolled, they agree to its text first.
+
+    Raises SettingsError: it is not valid; ApprovalNeeded, Denied, StoreError.
+    """
+    found = _look(unit)
+    if found.fresh is None:
+        raise SettingsError(found.amiss, hint="Look at it with: vault policy check FILE")
+    if found.amiss:
+        administer(unit, Verb.POLICY, EntryKind.POLICY_CHANGED, _body(found.fresh))
+    shown = report(unit)
+    commit(unit)
+    return shown
 
 
 def complaint(unit: LocalUnit) -> str:
-    """What is wrong with the file as it is; empty where nothing is."""
-    text, unreadable = _read(unit.home / FILE)
-    if unreadable:
-        return unreadable
-    try:
-        _parsed(text)
-    except SettingsError as error:
-        return error.message
-    return ""
+    """What is wrong with the file as it is, and what holds instead; empty where nothing is."""
+    return _look(unit).amiss
 
 
 def report(unit: RecordUnit) -> PolicyReport:
@@ -94,6 +100,14 @@ def tried(text: str) -> PolicyReport:
     return PolicyReport(digest=rules.digest, shipped=shipped(), own=text, complaint="")
 
 
+def expected(cases: str, text: str) -> tuple[CaseResult, ...]:
+    """Put a file of cases to the rules with this text beside them.
+
+    Raises SettingsError: the rules are not valid; UsageError: the cases are not.
+    """
+    return judge(read_cases(cases), Policies(text))
+
+
 def simulate(unit: RecordUnit, text: str, since: timedelta) -> tuple[Difference, ...]:
     """Judge the requests since then anew, by other rules, and tell where the answer differs.
 
@@ -104,7 +118,7 @@ def simulate(unit: RecordUnit, text: str, since: timedelta) -> tuple[Difference,
 
 def _differences(unit: RecordUnit, rules: Policies, since: datetime) -> Iterator[Difference]:
     for entry in unit.catalog.audit.requests():
-        facts = _facts(entry) if entry.at >= since else None
+        facts = facts_of(entry) if entry.at >= since else None
         if facts is None:
             continue
         decision = decide(facts, rules)
@@ -122,7 +136,7 @@ def _differences(unit: RecordUnit, rules: Policies, since: datetime) -> Iterator
             )
 
 
-def _facts(entry: Entry) -> Facts | None:
+def facts_of(entry: Entry) -> Facts | None:
     """What was known when a request was judged; None where a newer vault wrote it otherwise."""
     body, caller = entry.body, entry.caller
     try:
@@ -141,13 +155,46 @@ def _facts(entry: Entry) -> Facts | None:
         return None
 
 
-def _read(path: Path) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The rules with the file as it is (None: it cannot be used), and the text that held before.
+
+    `amiss` says why the file does not hold.
+    """
+
+    fresh: Policies | None
+    last: str
+    amiss: str
+
+
+def _look(unit: LocalUnit) -> _Found:
+    """Where people are enrolled, whoever can write a file does not change who may do what by it."""
+    path, books = unit.home / FILE, unit.catalog.audit.books()
+    fresh, amiss = None, ""
     try:
-        return path.read_text("utf-8"), ""
+        fresh = _parsed(_read(path, books.policy))
+        if fresh.own != books.policy and books.roster.quorum:
+            amiss = f"{path} was changed, and people have to agree: vault policy use"
+    except SettingsError as error:
+        amiss = error.message
+    amiss = f"{amiss}; the rules that held before still hold" if amiss else ""
+    return _Found(fresh=fresh, last=books.policy, amiss=amiss)
+
+
+def _read(path: Path, last: str) -> str:
+    """The file's text. One that is gone is no wish: whoever wants none of their own empties it."""
+    try:
+        return path.read_text("utf-8")
     except FileNotFoundError:
-        return "", ""
+        if last:
+            raise SettingsError(f"{path} is gone") from None
+        return ""
     except (OSError, UnicodeDecodeError) as error:
-        return "", f"{path} cannot be read: {error}"
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+
+
+def _body(rules: Policies) -> dict[str, str]:
+    return {"digest": rules.digest, "text": rules.own}
 
 
 @lru_cache(maxsize=16)

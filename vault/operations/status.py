@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from vault import operations
+from vault.audit.entry import EntryKind
 from vault.lifecycle.tombstone import OPEN, Tombstone
 from vault.lifecycle.volume import VolumeState
 from vault.operations import homes
@@ -15,6 +17,7 @@ from vault.operations.render import tombstone_item, volume_item
 from vault.operations.unit import LocalUnit
 
 _RECENT: Final = timedelta(days=7)
+_RULES_CHANGED: Final = EntryKind.POLICY_CHANGED
 
 
 def status(unit: LocalUnit) -> StatusReport:
@@ -44,6 +47,10 @@ def _notes(unit: LocalUnit) -> Iterator[str]:
     kit = homes.default_kit(unit.home)
     if kit is not None:
         yield f"The recovery kit is still on this host: move {kit} offline."
+    if (unit.home / homes.RULES).exists() or unit.catalog.audit.of_kinds((_RULES_CHANGED,)):
+        amiss = operations.policy.complaint(unit)  # loaded where there is something to look at
+        if amiss:
+            yield f"{amiss}. Look at it with: vault policy check {unit.home / homes.RULES}"
     for volume in unit.catalog.volumes.all():
         if volume.alarm:
             yield (

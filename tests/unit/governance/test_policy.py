@@ -9,7 +9,7 @@ import pytest
 from vault.errors import SettingsError
 from vault.governance.decision import Allow, Ask, Decision, Deny
 from vault.governance.facts import ApprovalFact, Facts, GrantFact, Signal, TaskFact
-from vault.governance.policy import Policies, check, decide, rule_ids
+from vault.governance.policy import Policies, check, decide, default_policies, rule_ids
 from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.governance.request import DESTRUCTIVE, Request, Verb
 
@@ -45,10 +45,11 @@ def ids(decision: Decision) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("verb", Verb)
 def test_who_may_what(verb: Verb) -> None:
-    """With nothing amiss, by kind and by how somebody is known."""
+    """With nothing amiss and nobody enrolled, by kind and by how somebody is known."""
+    people = set(Verb) - RUNNING - {Verb.SHORTEN}
     allowed = {
-        PERSON: set(Verb) - RUNNING,
-        UID: set(Verb) - RUNNING - {Verb.APPROVE},
+        PERSON: people,
+        UID: people - {Verb.APPROVE},
         AGENT: PROTECTIVE | {Verb.DELETE},
         SERVICE: PROTECTIVE | {Verb.ADD},
         PROCESS: PROTECTIVE | {Verb.ADD} | RUNNING,
@@ -64,7 +65,7 @@ def test_who_may_what(verb: Verb) -> None:
 def test_deletes_and_holds_need_a_reason(verb: Verb, reason: str) -> None:
     """Blanks are none."""
     decision = decide(facts(verb, reason=reason))
-    needs = verb in (Verb.DELETE, Verb.HOLD)
+    needs = verb in (Verb.DELETE, Verb.HOLD, Verb.SHORTEN)
     assert ("needs-reason" in ids(decision)) == needs
     if needs:
         assert isinstance(decision, Deny)
@@ -123,6 +124,36 @@ def test_where_people_are_enrolled_they_are_asked(verb: Verb) -> None:
     assert isinstance(decide(facts(verb, who, **given, panic="an incident")), Deny)
 
 
+def test_keeping_less_always_waits_for_people() -> None:
+    """With nobody to ask it is refused; where all is made and thrown away, nobody is asked."""
+    decision = decide(facts(Verb.SHORTEN))
+    assert isinstance(decision, Deny)
+    assert ids(decision) == ("keeps-less", "no-approver")
+    assert isinstance(decide(facts(Verb.SHORTEN, class_="ephemeral")), Allow)
+
+
+@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.ACKNOWLEDGE, Verb.GRANT, Verb.POLICY])
+def test_a_uid_is_anybodys_who_runs_under_it(verb: Verb) -> None:
+    """Where people are enrolled it takes no safeguard away by itself; a token's person may."""
+    assert isinstance(decide(facts(verb, UID, quorum=1)), Ask)
+    assert isinstance(decide(facts(verb, PERSON, quorum=1)), Allow)
+    assert isinstance(decide(facts(verb, UID)), Allow)
+
+
+def test_nobody_is_asked_for_what_they_could_not_allow() -> None:
+    """An agent's wish to release a hold is refused, not laid before people for nothing."""
+    for verb in (Verb.RELEASE, Verb.REMOVE, Verb.ROSTER, Verb.CALM, Verb.SHORTEN):
+        decision = decide(facts(verb, AGENT, quorum=2))
+        assert isinstance(decision, Deny)
+        assert ids(decision)[-1] == "no-rule"
+    own = Policies(
+        '@id("never") @says("asks, and does not listen") @ask("approval")'
+        ' forbid (principal, action == Action::"pause", resource);'
+    )
+    assert ids(decide(facts(Verb.PAUSE, quorum=2), own)) == ("never",)
+    assert isinstance(decide(facts(Verb.PAUSE, quorum=2), own), Deny)
+
+
 def test_two_unusual_things_want_a_person() -> None:
     """One does not; with nobody to ask, it is refused."""
     assert isinstance(decide(facts(Verb.DELETE, AGENT, signals=SIGNALS[:1])), Allow)
@@ -153,6 +184,8 @@ def test_a_users_own_rules_hold_beside_the_shipped_ones() -> None:
         ('@id("x") forbid (principal, action, resource) when { context.no_such };', "no_such"),
         ('@id("x") forbid (principal, action == Action::"erase", resource);', "erase"),
         ("this is no policy", "expected"),
+        ('@id("person") forbid (principal, action, resource);', "person"),
+        ('@id("a:b") forbid (principal, action, resource);', "a:b"),
     ],
 )
 def test_rules_that_are_not_valid_are_refused(own: str, says: str) -> None:
@@ -160,6 +193,18 @@ def test_rules_that_are_not_valid_are_refused(own: str, says: str) -> None:
     assert says in check(own)
     with pytest.raises(SettingsError, match="the policy is not valid"):
         Policies(own)
+
+
+def test_rules_are_told_apart_by_what_they_do() -> None:
+    """Whoever explains them reads that here."""
+    rules = default_policies().rules()
+    assert {name for name, rule in rules.items() if rule.permits} == {
+        *("person", "approver", "agent", "service", "process")
+    }
+    assert {name for name, rule in rules.items() if rule.asks} == {
+        *("needs-approval", "unusual", "loosens", "keeps-less")
+    }
+    assert all(rule.says for rule in rules.values())
 
 
 def test_sets_of_rules_have_a_name_each() -> None:

@@ -268,3 +268,47 @@ def test_one_writers_snapshots_take_no_places_of_anothers() -> None:
     keep, now = Keep(), hours[-1] + HOUR
     alone = wanted(own, keep, now)
     assert {i: c for i, c in wanted([*own, *other], keep, now).items() if i in alone} == alone
+
+
+# --- terms that change ---------------------------------------------------------------------------
+
+
+def under(terms: Standing, snapshots: list[SnapshotFacts], now: datetime = NOW) -> set[str]:
+    """The snapshots that are wanted while the owner is there."""
+    return set(retained(snapshots, {"vol_a": terms}, now=now, owner_seen=now))
+
+
+def test_keeping_less_lets_nothing_go_that_was_stored_before() -> None:
+    """It goes as it would have gone; what came later goes by the new terms."""
+    snapshots = series([n * HOUR for n in range(24)])
+    many, few = Keep(hourly=24, daily=0, weekly=0, monthly=0), Keep(1, 0, 0, 0)
+    assert len(under(Standing(many), snapshots)) == 24
+    assert len(under(Standing(few), snapshots)) == 1
+    changed = Standing(few, kept=((NOW - 6 * HOUR, many),))
+    expected = {facts.id for facts in snapshots if facts.stored_at <= NOW - 6 * HOUR}
+    assert under(changed, snapshots) == expected | {snapshots[0].id}
+
+
+def test_keeping_more_asks_for_nothing_that_was_let_go() -> None:
+    """What few terms let go may be gone from the store."""
+    snapshots = series([n * HOUR for n in range(24)])
+    many, few = Keep(24, 0, 0, 0), Keep(hourly=2, daily=0, weekly=0, monthly=0)
+    changed = Standing(many, kept=((NOW - 6 * HOUR, few),))
+    expected = {facts.id for facts in snapshots if facts.stored_at > NOW - 6 * HOUR}
+    assert under(changed, snapshots) == expected
+
+
+@given(ages, st.lists(st.tuples(st.integers(0, 400), keeps), max_size=3), keeps)
+def test_a_snapshot_goes_by_the_terms_of_its_time(
+    ages: list[timedelta], former: list[tuple[int, Keep]], keep: Keep
+) -> None:
+    """Exactly as if they had never changed; and what is let go is never asked for again."""
+    changes = sorted(((NOW - days * DAY, terms) for days, terms in former), key=lambda c: c[0])
+    standing = Standing(keep, kept=tuple(changes))
+    snapshots = series(ages)
+    found = under(standing, snapshots)
+    for facts in snapshots:
+        alone = under(Standing(standing.keep_of(facts.stored_at)), snapshots)
+        assert (facts.id in found) == (facts.id in alone)
+    later = [*snapshots, SnapshotFacts("snap_new", "vol_a", NOW + HOUR)]
+    assert under(standing, later, NOW + 2 * HOUR) - {"snap_new"} <= found

@@ -168,3 +168,45 @@ def test_any_order_of_arrival_folds_alike_and_never_fails(kinds: list[EventType]
     story, volume = told(*kinds)
     assert fold_volume(list(reversed(story.events))) == volume
     assert fold_volume([*story.events[1::2], *story.events[::2]]) == volume
+
+
+def test_terms_hold_for_what_is_stored_from_then_on() -> None:
+    """By the store's time; what was stored by then goes on by those before, whatever follows."""
+    story = Story()
+    story.add(E.VOLUME_ADDED, **DETAILS[E.VOLUME_ADDED])
+    for text in ("daily=9", "hourly=5", "forever"):
+        story.add(E.KEEP_CHANGED, keep=text)
+    volume = fold_volume(story.events)
+    times = [stored_at for _, stored_at in story.events]
+    assert volume.state is S.ACTIVE
+    assert volume.keep == str(Keep())
+    assert [until for until, _ in volume.kept] == times[1:]
+    terms = standing(volume, NONE)
+    expected = [Keep(1, 2, 3, 4), Keep(0, 9, 0, 0), Keep(5, 0, 0, 0), Keep()]
+    for number, keep in enumerate(expected[:-1], start=1):
+        assert terms.keep_of(times[number]) == keep
+    assert terms.keep_of(times[-1] + (times[-1] - times[-2])) == expected[-1]
+    floor = Keep(2, 1, 0, 0)
+    assert standing(volume, floor).keep_of(times[2]) == Keep(2, 9, 0, 0)
+
+
+def test_a_removed_volume_keeps_its_terms() -> None:
+    """Nothing is stored any more that they could be about."""
+    _, volume = told(E.VOLUME_REMOVED, E.KEEP_CHANGED)
+    assert volume.keep == str(Keep(1, 2, 3, 4))
+    assert volume.kept == ()
+    assert len(volume.refused) == 1
+
+
+def test_late_news_from_the_store_turns_no_time_back() -> None:
+    """Two changes that arrive in another order than they were made: each has its own span."""
+    story = Story()
+    story.add(E.VOLUME_ADDED, **DETAILS[E.VOLUME_ADDED])
+    story.add(E.KEEP_CHANGED, keep="daily=9")
+    story.add(E.KEEP_CHANGED, keep="hourly=5")
+    times = [stored_at for _, stored_at in story.events]
+    made = [event for event, _ in story.events]
+    swapped = zip(made, (times[0], times[2], times[1]), strict=True)
+    volume = fold_volume(swapped)
+    assert [until for until, _ in volume.kept] == [times[2], times[2]]
+    assert volume.keep == "hourly=5,daily=0,weekly=0,monthly=0"

@@ -29,7 +29,7 @@ from vault.catalog.database import open_catalog
 from vault.errors import ApprovalNeeded, ApprovalUnknown, Denied, SignatureRefused, UsageError
 from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.governance.request import Verb
-from vault.operations import approve, roster
+from vault.operations import approve, policy, roster
 from vault.operations.gate import admit
 from vault.operations.ledger import enter
 from vault.operations.policy import FILE
@@ -129,6 +129,7 @@ def test_changed_rules_make_it_void(council: Council) -> None:
     """What was agreed to under other rules is asked about anew."""
     item = council.sign(council.asked(), "bob")
     (council.site.home / FILE).write_text(OWN_RULES)
+    council.agreed_by(["bob"], lambda: policy.use(council.unit))
     assert council.asked().id != item.id
 
 
@@ -308,6 +309,7 @@ def test_an_ephemeral_environment_takes_keys_in_files(
     """Signed by the real ssh-keygen, in the right namespace only."""
     council = Council(site)
     (site.home / FILE).write_text(OWN_RULES)
+    policy.use(council.unit)
     key, text = make_key(tmp_path, kind), tmp_path / "request.txt"
     line = key.with_name(key.name + ".pub").read_text()
     roster.add_approver(council.unit, "cyd", line, council.kit)

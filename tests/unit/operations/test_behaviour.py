@@ -1,0 +1,112 @@
+"""Budgets by the audit log: nothing hides a delete, and nothing counts for good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tests.unit.operations.conftest import OPERATOR, Site
+from vault.audit.entry import Caller, Entry, EntryKind
+from vault.governance.principal import Principal, PrincipalKind, Via
+from vault.governance.request import DESTRUCTIVE, Request, Verb
+from vault.ids import next_id
+from vault.limits import AGENT_VOLUMES, BUDGET_SPAN
+from vault.operations import behaviour
+
+BOT = Principal(PrincipalKind.AGENT, "deploy-bot", Via.TOKEN)
+UP = 100_000.0
+
+
+def deed(
+    site: Site,
+    verb: str = "delete",
+    *,
+    volume: str = "vol_x",
+    uptime: float = UP,
+    at: datetime | None = None,
+    decision: str = "allow",
+) -> None:
+    """One request of the agent's, as the log has it."""
+    audit, now = site.write.catalog.audit, at or site.clock.now()
+    entry = Entry(
+        id=next_id("aud", site.clock.now(), after=audit.last_id()),
+        at=now,
+        uptime=uptime,
+        kind=EntryKind.REQUEST,
+        caller=Caller("agent", BOT.name),
+        environment="production",
+        volume=volume,
+        body={"verb": verb, "decision": decision, "bytes": 0},
+    )
+    audit.add(entry)
+
+
+def over(site: Site, uptime: float = UP) -> tuple[str, ...]:
+    """The budgets that one more delete would exceed."""
+    request = Request(
+        verb=Verb.DELETE,
+        volume="one-more",
+        volume_id="vol_one_more",
+        environment="production",
+        principal=BOT,
+    )
+    return behaviour.gather(site.write, request, site.clock.now(), uptime)[0]
+
+
+def test_every_destructive_verb_counts(site: Site) -> None:
+    """And nothing that was refused, nor what destroys nothing."""
+    for number, verb in enumerate(sorted(DESTRUCTIVE) * 2):
+        deed(site, verb, volume=f"vol_{number}")
+    assert over(site)
+    assert len(DESTRUCTIVE) * 2 > AGENT_VOLUMES
+
+
+def test_what_is_refused_or_harmless_does_not_count(site: Site) -> None:
+    """However much of it there is."""
+    for number in range(50):
+        deed(site, "hold", volume=f"vol_{number}")
+        deed(site, volume=f"vol_{number}", decision="deny")
+    assert over(site) == ()
+
+
+def test_no_crowd_of_harmless_requests_hides_a_delete(site: Site) -> None:
+    """Nor a reason that reads like one."""
+    for number in range(AGENT_VOLUMES):
+        deed(site, volume=f"vol_{number}")
+    for _ in range(500):
+        deed(site, "undelete")
+    assert over(site)
+
+
+def test_what_another_home_has_done_does_not_count_for_good(site: Site) -> None:
+    """Its time up is not ours; how long ago it was, the store says."""
+    now = site.clock.now()
+    for number in range(AGENT_VOLUMES):
+        deed(site, volume=f"vol_{number}", uptime=UP, at=now)
+    assert over(site, uptime=5.0)
+    site.clock.advance(BUDGET_SPAN - timedelta(seconds=1))
+    assert over(site, uptime=5.0)
+    site.clock.advance(timedelta(seconds=2))
+    assert over(site, uptime=5.0) == ()
+
+
+def test_no_clock_that_is_set_makes_own_deeds_older(site: Site) -> None:
+    """They are as old as this home has seen time pass."""
+    for number in range(AGENT_VOLUMES):
+        deed(site, volume=f"vol_{number}")
+    site.clock.advance(timedelta(days=2))
+    assert over(site, uptime=UP + BUDGET_SPAN.total_seconds() - 1)
+    assert over(site, uptime=UP + BUDGET_SPAN.total_seconds()) == ()
+
+
+def test_a_person_who_protects_has_no_budget(site: Site) -> None:
+    """Nothing is looked up for what destroys nothing."""
+    request = Request(
+        verb=Verb.UNDELETE,
+        volume="db",
+        environment="production",
+        principal=replace(OPERATOR, name=BOT.name),
+    )
+    for number in range(50):
+        deed(site, volume=f"vol_{number}")
+    assert behaviour.gather(site.write, request, site.clock.now(), UP) == ((), ())

@@ -1,0 +1,80 @@
+"""The rules in force: a file holds once it is valid and, where people are enrolled, agreed to."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.operations.approving import make_council
+from tests.unit.operations.conftest import Site
+from vault.audit.entry import EntryKind
+from vault.errors import ApprovalNeeded, SettingsError
+from vault.operations import approve, policy
+
+OWN = '@id("ours") @says("not here") forbid (principal, action == Action::"delete", resource);'
+LOOSE = '@id("loose") @says("all") permit (principal, action, resource);'
+
+
+def write(site: Site, text: str) -> None:
+    """Whoever can write to the home does."""
+    (site.home / policy.FILE).write_text(text)
+
+
+def changes(site: Site) -> list[str]:
+    """The texts that the audit log has."""
+    entries = site.write.catalog.audit.of_kinds((EntryKind.POLICY_CHANGED,))
+    return [str(entry.body["text"]) for entry in entries]
+
+
+def test_with_nobody_enrolled_a_valid_file_holds(site: Site) -> None:
+    """At once, and entered once; one that is not valid changes nothing."""
+    write(site, OWN)
+    for _ in range(2):
+        rules, amiss = policy.current(site.write)
+        assert (rules.own, amiss) == (OWN, "")
+    assert policy.use(site.write).own == OWN
+    write(site, "nonsense")
+    rules, amiss = policy.current(site.write)
+    assert rules.own == OWN
+    assert "still hold" in amiss
+    with pytest.raises(SettingsError):
+        policy.use(site.write)
+    assert changes(site) == [OWN]
+
+
+def test_whoever_writes_the_file_does_not_change_who_may_what(site: Site) -> None:
+    """Once people are enrolled they agree to its very text, and to no other."""
+    council = make_council(site)
+    before = policy.report(council.unit)
+    write(site, LOOSE)
+    for _ in range(2):
+        told = policy.report(council.unit)
+        assert (told.digest, told.own) == (before.digest, "")
+        assert "vault policy use; the rules that held before still hold" in told.complaint
+    with pytest.raises(ApprovalNeeded) as caught:
+        policy.use(council.unit)
+    asked = approve.approval(council.unit, caught.value.ask)
+    assert "permit (principal, action, resource)" in asked.about
+    council.sign(asked, "bob")
+    write(site, f"{LOOSE}\n{OWN}")
+    with pytest.raises(ApprovalNeeded):
+        policy.use(council.unit)
+    assert changes(site) == []
+    write(site, LOOSE)
+    assert policy.use(council.unit).own == LOOSE
+    assert policy.report(council.unit).complaint == ""
+    assert changes(site) == [LOOSE]
+
+
+def test_what_held_before_people_were_enrolled_goes_on(site: Site) -> None:
+    """And a file that is gone, or emptied, takes nothing away by itself."""
+    write(site, OWN)
+    policy.current(site.write)
+    council = make_council(site)
+    assert policy.report(council.unit).complaint == ""
+    (site.home / policy.FILE).unlink()
+    assert policy.current(council.unit)[0].own == OWN
+    assert "is gone" in policy.complaint(council.unit)
+    write(site, "")
+    assert policy.current(council.unit)[0].own == OWN
+    council.agreed_by(["bob"], lambda: policy.use(council.unit))
+    assert policy.current(council.unit)[0].own == ""
