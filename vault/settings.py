@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -19,6 +20,19 @@ from vault.limits import PROTECTED_WINDOW_FLOOR
 
 RoleName = Literal["writer", "purger", "collector", "reader"]
 ROLES: Final[tuple[RoleName, ...]] = ("writer", "purger", "collector", "reader")
+
+TopicName = Literal[
+    "tombstone_made",
+    "approval_wanted",
+    "identity_frozen",
+    "panic",
+    "attestation_failed",
+    "verification_failed",
+    "purge_due",
+    "volume_vanished",
+    "volume_replaced",
+    "quarantine_lost",
+]
 
 _LISTEN: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}")
 
@@ -86,6 +100,33 @@ class Defaults(_Table, frozen=True):
     keep: str = "hourly=24,daily=7,weekly=5,monthly=12"
 
 
+class ReceiverSettings(_Table, frozen=True):
+    """Who is told of what happens. The URL stands here, or in a file of its own (`url_file`).
+
+    With a `key_file` it is a webhook that is signed. Files are taken from the home. No `events` are
+    all.
+    """
+
+    name: str = ""
+    url: str = ""
+    url_file: str = ""
+    key_file: str = ""
+    events: tuple[TopicName, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.url) == bool(self.url_file):
+            raise ValueError("a receiver has a url or a url_file, one of both")
+
+    @property
+    def called(self) -> str:
+        """Its name; without one, what can be told of it without telling a secret."""
+        if self.name:
+            return self.name
+        given = self.url_file or self.url
+        scheme = "file" if self.url_file else self.url.partition(":")[0]
+        return f"{scheme}-{sha256(given.encode()).hexdigest()[:8]}"
+
+
 class Settings(_Table, frozen=True):
     """All of vault.toml. `roles` has every role, named in the file or not."""
 
@@ -94,10 +135,14 @@ class Settings(_Table, frozen=True):
     environments: dict[str, Environment] = {}
     daemon: DaemonSettings = DaemonSettings()
     defaults: Defaults = Defaults()
+    notify: tuple[ReceiverSettings, ...] = ()
 
     def __post_init__(self) -> None:
         complete = {role: self.roles.get(role, Role()) for role in ROLES}
         msgspec.structs.force_setattr(self, "roles", complete)
+        names = [receiver.called for receiver in self.notify]
+        if len(set(names)) < len(names):
+            raise ValueError("two receivers of notices have one name")
 
     @property
     def store_url(self) -> str:
@@ -232,4 +277,16 @@ url = @URL@
 # schedule = "@hourly"
 # Of so many hours, days, weeks and months that have snapshots, the last one each is kept.
 # keep = "hourly=24,daily=7,weekly=5,monthly=12"
+
+# Who is told, by the daemon, of what happens: as many receivers as you like. See
+# docs/notifications.md; try it with: vault notify test
+# [[notify]]
+# name = "ops"
+# A service that apprise knows (pip install 'vault-softdelete[notify]'), or, with a key_file, a
+# webhook of your own. What holds a secret stands in a file that only this user can read (0600).
+# url_file = "notify-ops.url"             # instead of: url = "https://hooks.example.org/vault"
+# key_file = "notify-ops.key"
+# Only these; unset, all: tombstone_made, approval_wanted, identity_frozen, panic, purge_due,
+# attestation_failed, verification_failed, volume_vanished, volume_replaced, quarantine_lost.
+# events = ["tombstone_made", "approval_wanted"]
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,6 +20,7 @@ class Task(StrEnum):
 
     RESUME = "resume"
     FINALIZE = "finalize"
+    WARN = "warn"
     CAPTURE = "capture"
     LOOK = "look"
     EXTEND = "extend"
@@ -51,7 +52,8 @@ class Facts:
     """What was done last, by the same clock as `now`; None or absent is never.
 
     `captured` holds when each volume's newest snapshot was stored, `attempted` when a duty was last
-    begun, whatever came of it, by (task, volume or tombstone id or "").
+    begun, whatever came of it, by (task, volume or tombstone id or ""). `warned` names the
+    tombstones whose purge was announced.
     """
 
     started_at: datetime
@@ -59,6 +61,7 @@ class Facts:
     attempted: Mapping[tuple[Task, str], datetime] = field(default_factory=dict)
     extended_at: datetime | None = None
     verified_at: datetime | None = None
+    warned: Collection[str] = ()
 
 
 _TRIAL: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,6 +85,7 @@ def due(
     facts = _believable(facts, now)
     candidates = [
         *_of_tombstones(tombstones),
+        *_warnings(tombstones, facts),
         *_captures(volumes, facts, now),
         *_looks(volumes, facts, rhythm),
         *_looks_at_quarantine(tombstones, facts, rhythm),
@@ -142,6 +146,15 @@ def _of_tombstones(tombstones: Sequence[Tombstone]) -> Iterator[Duty]:
             yield Duty(Task.RESUME, since, tombstone.volume, tombstone.id)
         if tombstone.state is State.TOMBSTONED and not tombstone.snapshot:
             yield Duty(Task.FINALIZE, since, tombstone.volume, tombstone.id)
+
+
+def _warnings(tombstones: Sequence[Tombstone], facts: Facts) -> Iterator[Duty]:
+    """That a window ends soon is said once, where it is long enough for that to be news."""
+    for tombstone in tombstones:
+        over, waits = tombstone.undo_until, tombstone.state is State.TOMBSTONED
+        told = tombstone.hold or tombstone.id in facts.warned
+        if over and waits and not told and tombstone.window > limits.PURGE_NOTICE:
+            yield Duty(Task.WARN, over - limits.PURGE_NOTICE, tombstone.volume, tombstone.id)
 
 
 def _captures(volumes: Sequence[Volume], facts: Facts, now: datetime) -> Iterator[Duty]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vault.lazy import loading
 
 __all__ = [
+    "alarm",
     "amend",
     "approve",
     "audit",
@@ -35,6 +36,7 @@ __all__ = [
     "roster",
     "status",
     "tasks",
+    "tell",
     "tokens",
     "undelete",
     "verify",
@@ -42,6 +44,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from vault.operations import (
+        alarm,
         amend,
         approve,
         audit,
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
         roster,
         status,
         tasks,
+        tell,
         tokens,
         undelete,
         verify,

@@ -11,7 +11,7 @@ from vault import limits
 from vault.clock import format_span
 from vault.errors import VaultError
 from vault.lifecycle.volume import VolumeState
-from vault.operations import homes
+from vault.operations import homes, tell
 from vault.operations.identity import is_registered
 from vault.operations.isolation import reachable
 from vault.operations.items import CheckItem
@@ -142,5 +142,6 @@ _LOCAL: Final = (
     ("records", _records),
     ("isolation", _isolation),
     ("recovery kit", _kit),
+    ("notify", tell.check),
     ("command", _namesake),
 )
