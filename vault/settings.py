@@ -92,6 +92,23 @@ class DaemonSettings(_Table, frozen=True):
             raise ValueError(f"“{self.listen}” is not host:port")
 
 
+class AuditSettings(_Table, frozen=True):
+    """Whether a time-stamping service (RFC 3161) sees how far the audit log goes, and how often.
+
+    `timestamp_roots` is a file with its root certificate (PEM), taken from the home.
+    """
+
+    timestamp_url: str = ""
+    timestamp_roots: str = ""
+    timestamp_every: Span = Span(hours=1)
+
+    def __post_init__(self) -> None:
+        if self.timestamp_url and not self.timestamp_roots:
+            raise ValueError("timestamp_url needs timestamp_roots: its time stamps are checked")
+        if self.timestamp_url and not self.timestamp_url.startswith(("https://", "http://")):
+            raise ValueError("timestamp_url is not https://host/path")
+
+
 class Defaults(_Table, frozen=True):
     """What a new volume gets where nobody says otherwise."""
 
@@ -135,6 +152,7 @@ class Settings(_Table, frozen=True):
     environments: dict[str, Environment] = {}
     daemon: DaemonSettings = DaemonSettings()
     defaults: Defaults = Defaults()
+    audit: AuditSettings = AuditSettings()
     notify: tuple[ReceiverSettings, ...] = ()
 
     def __post_init__(self) -> None:
@@ -270,6 +288,13 @@ url = @URL@
 # How often all that is stored is checked, and how often locks are extended.
 # verify_every = "1d"
 # extend_every = "6h"
+
+[audit]
+# A time-stamping service (RFC 3161) that sees how far the audit log goes: what it has seen can not
+# be written anew. Needs pip install 'vault-softdelete[timestamp]' and its root certificate (PEM).
+# timestamp_url = ""
+# timestamp_roots = ""
+# timestamp_every = "1h"
 
 [defaults]
 # What `vault volume add` gives a volume. Schedules are cron (in UTC) or an interval: "every 15m".

@@ -125,6 +125,7 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "zstandard": ("vault.codec.compressor",),
     "cryptography": ("vault.codec",),
     "webauthn": ("vault.codec.passkeys",),
+    "rfc3161_client": ("vault.codec.timestamp",),
     "pyrage": ("vault.codec.keyring",),
     "platformdirs": ("vault.settings",),
     "ulid": ("vault.ids", "vault.store.s3_probe"),  # a canary is named by a ULID alone

@@ -24,6 +24,7 @@ class Task(StrEnum):
     CAPTURE = "capture"
     LOOK = "look"
     EXTEND = "extend"
+    STAMP = "stamp"
     VERIFY = "verify"
 
 
@@ -39,12 +40,13 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often the daemon does what has no schedule of its own."""
+    """How often the daemon does what has no schedule of its own; None is never."""
 
     verify: timedelta = timedelta(days=1)
     extend: timedelta = timedelta(hours=6)
     look: timedelta = limits.LOOK_INTERVAL
     retry: timedelta = limits.RETRY_INTERVAL
+    stamp: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Facts:
     attempted: Mapping[tuple[Task, str], datetime] = field(default_factory=dict)
     extended_at: datetime | None = None
     verified_at: datetime | None = None
+    stamped_at: datetime | None = None
     warned: Collection[str] = ()
 
 
@@ -91,6 +94,11 @@ def due(
         *_looks_at_quarantine(tombstones, facts, rhythm),
         _periodic(Task.EXTEND, facts.extended_at, facts, rhythm.extend),
         _periodic(Task.VERIFY, facts.verified_at, facts, rhythm.verify),
+        *(
+            [_periodic(Task.STAMP, facts.stamped_at, facts, rhythm.stamp)]
+            if rhythm.stamp is not None
+            else []
+        ),
     ]
     ready = [duty for duty in candidates if _ready(duty, facts, rhythm, now)]
     order = list(Task)
@@ -136,6 +144,7 @@ def _believable(facts: Facts, now: datetime) -> Facts:
         attempted={name: at for name, at in facts.attempted.items() if past(at)},
         extended_at=facts.extended_at if past(facts.extended_at) else None,
         verified_at=facts.verified_at if past(facts.verified_at) else None,
+        stamped_at=facts.stamped_at if past(facts.stamped_at) else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -34,6 +36,19 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", "") or error
         return Reply(fault=f"it cannot be reached: {reason}")
+
+
+def post_within(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    """The same, within limits.NOTICE_SECONDS in all: also where bytes come in one by one."""
+    replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
+    thread = threading.Thread(
+        target=lambda: replies.put(post(url, body, headers)), name="post", daemon=True
+    )
+    thread.start()
+    try:
+        return replies.get(timeout=NOTICE_SECONDS)
+    except queue.Empty:
+        return Reply(fault=f"it did not answer within {NOTICE_SECONDS:g} s")
 
 
 class _Staying(urllib.request.HTTPRedirectHandler):

@@ -18,6 +18,7 @@ from vault.operations.extend import extend
 from vault.operations.finalize import finalize
 from vault.operations.identity import owns
 from vault.operations.record import refresh
+from vault.operations.stamp import stamp
 from vault.operations.unit import WriteUnit
 from vault.operations.uptime import accumulated_uptime
 from vault.operations.verify import forget_lost_packs, verify
@@ -39,10 +40,15 @@ def due_now(unit: WriteUnit, attempts: Attempts, started_at: datetime) -> tuple[
         attempted=attempts,
         extended_at=_last(unit, Task.EXTEND),
         verified_at=_last(unit, Task.VERIFY),
+        stamped_at=_last(unit, Task.STAMP),
         warned=_warned(unit),
     )
-    daemon = unit.settings.daemon
-    rhythm = Rhythm(verify=daemon.verify_every, extend=daemon.extend_every)
+    daemon, audit = unit.settings.daemon, unit.settings.audit
+    rhythm = Rhythm(
+        verify=daemon.verify_every,
+        extend=daemon.extend_every,
+        stamp=audit.timestamp_every if audit.timestamp_url else None,
+    )
     volumes = [volume for volume in unit.catalog.volumes.all() if owns(unit, volume)]
     return tuple(due(volumes, _own_tombstones(unit), facts, rhythm, now=unit.clock.now()))
 
@@ -117,6 +123,12 @@ def _verify(unit: WriteUnit, _duty: Duty) -> str:
     return f"{report.snapshots} snapshots, {len(report.findings)} findings"
 
 
+def _stamp(unit: WriteUnit, _duty: Duty) -> str:
+    said = stamp(unit)
+    _note(unit, Task.STAMP)
+    return said
+
+
 _PERFORM: Final[dict[Task, Callable[[WriteUnit, Duty], str]]] = {
     Task.RESUME: _resume_one,
     Task.FINALIZE: _finalize,
@@ -124,6 +136,7 @@ _PERFORM: Final[dict[Task, Callable[[WriteUnit, Duty], str]]] = {
     Task.CAPTURE: _capture,
     Task.LOOK: _look,
     Task.EXTEND: _extend,
+    Task.STAMP: _stamp,
     Task.VERIFY: _verify,
 }
 

@@ -170,7 +170,7 @@ def test_what_tombstones_ask_for(state: State, snapshot: str, expected: list[Tas
 def test_half_done_work_comes_first() -> None:
     everything = due(
         (volume(),), (waiting(NOW), tombstone(State.QUARANTINING)),
-        Facts(started_at=NOW), RHYTHM, now=NOW,
+        Facts(started_at=NOW), Rhythm(stamp=HOUR), now=NOW,
     )  # fmt: skip
     assert list(dict.fromkeys(duty.task for duty in everything)) == list(Task)
 
@@ -218,3 +218,13 @@ def test_neither_holds_nor_short_windows_are_announced() -> None:
     assert not warned_of(waiting(NOW, hold="court"), NOW)
     assert not warned_of(waiting(NOW, window=limits.PURGE_NOTICE), NOW)
     assert warned_of(waiting(NOW, window=limits.PURGE_NOTICE + SECOND), NOW)
+
+
+def test_the_log_is_stamped_by_the_hour_only_where_that_is_wished() -> None:
+    hourly = replace(QUIET, stamp=HOUR)
+    just = replace(facts(), stamped_at=NOW - HOUR + SECOND)
+    assert tasks(just, rhythm=hourly) == []
+    assert tasks(just, rhythm=hourly, now=NOW + SECOND) == [Task.STAMP]
+    assert tasks(just, rhythm=QUIET, now=NOW + SECOND) == []
+    ahead = replace(facts(), stamped_at=NOW + 9 * HOUR)  # a clock that was wrong has said so
+    assert tasks(ahead, rhythm=hourly) == [Task.STAMP]
