@@ -8,14 +8,16 @@ with Vault.open() as vault:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vault import compose, operations
 from vault import store as stores
+from vault.errors import VaultError
 from vault.governance.request import Verb
 from vault.lifecycle.event import EventType
 from vault.opened import Opened
@@ -26,7 +28,9 @@ from vault.oversight import Oversight
 if TYPE_CHECKING:
     from vault.governance.principal import Principal
     from vault.lifecycle.due import Duty
+    from vault.messenger.dispatch import Dispatch
     from vault.operations.enroll import Enrolment
+    from vault.operations.tell import ToldItem
     from vault.store.attest import Attestation
 
 
@@ -221,6 +225,7 @@ class Vault(Opened):
         report = operations.verify.verify(self._reading, deep=deep)
         if self._role == "writer":
             operations.verify.forget_lost_packs(self._writing.index, report)
+            operations.alarm.verification(self._writing, report)
         return report
 
     def rebuild(self) -> items.RebuildReport:
@@ -242,9 +247,13 @@ class Vault(Opened):
         own = self._local.settings
         profile = own.roles[self._role].profile or None
         places = tuple((v.name, v.location) for v in self._local.catalog.volumes.all())
-        return stores.attest.attest(
+        seen = stores.attest.attest(
             own.store_url, profile=profile, clock=self._local.clock, volumes=places
         )
+        if self._role == "writer":
+            with suppress(VaultError):  # what was seen is said, whatever else is wrong
+                operations.alarm.attestation(self._writing, seen)
+        return seen
 
     def key_check(self, kit: Path | None) -> items.KeyReport:
         """Whether a kit opens this vault, tried on what is stored."""
@@ -286,6 +295,20 @@ class Vault(Opened):
     def key_export(self) -> str:
         """The recovery kit's text, while it is still on this host. Raises KitMissing."""
         return homes.read_kit(homes.default_kit(self._local.home)).text()
+
+    # --- notices ---------------------------------------------------------------------------------
+
+    def tell(self) -> tuple[ToldItem, ...]:
+        """Offer each receiver of vault.toml what it was not told yet; takes a bounded time."""
+        return operations.tell.tell(self._local, self._dispatch)
+
+    def try_receivers(self, name: str = "") -> tuple[ToldItem, ...]:
+        """Send every receiver, or one, a notice of nothing. Raises UsageError where none is set."""
+        return operations.tell.trial(self._local, self._dispatch, name)
+
+    @cached_property
+    def _dispatch(self) -> Dispatch:
+        return operations.tell.dispatcher(self._local)
 
     # --- processes -------------------------------------------------------------------------------
 

@@ -110,6 +110,30 @@ JITTER_MAX: Final = timedelta(minutes=5)
 CATALOG_WAIT_SECONDS: Final = 10.0
 """How long a process waits for another one's catalog transaction."""
 
+# --- notices -------------------------------------------------------------------------------------
+
+PURGE_NOTICE: Final = timedelta(hours=12)
+"""How long before a window ends people are told: a night, so that a morning is left."""
+
+NOTICE_LIFE: Final = timedelta(days=7)
+"""How long a notice is offered to a receiver that does not take it: longer than a long weekend."""
+
+NOTICE_BEGIN: Final = timedelta(days=1)
+"""How far back a receiver that is new here is told."""
+
+NOTICE_SECONDS: Final = 10.0
+"""How long a round waits for all receivers together."""
+
+NOTICE_BATCH: Final = 20
+"""Notices that one receiver is offered in one round."""
+
+NOTICE_PAGE: Final = 500
+"""Entries of the audit log that one round looks through for one receiver."""
+
+NOTICE_RETRY: Final = timedelta(seconds=30)
+NOTICE_RETRY_LONGEST: Final = timedelta(hours=1)
+"""After a failure the next attempt waits, each time twice as long, up to this."""
+
 # --- governance: budgets -------------------------------------------------------------------------
 
 BUDGET_SPAN: Final = timedelta(minutes=10)

@@ -48,9 +48,12 @@ class Oversight:
         """The entries that fit, the oldest first, as this host knows them. Raises UsageError."""
         return operations.history.show(self._reading(), wish or operations.history.AuditFilter())
 
-    def audit_verify(self) -> AuditReport:
-        """Look at every log in the store: nothing removed, changed, reordered or forked."""
-        return operations.auditing.verify(self._reading())
+    def audit_verify(self, roots: Path | None = None) -> AuditReport:
+        """Look at every log in the store: nothing removed, changed, reordered or forked.
+
+        `roots` are the certificates (PEM) of a time-stamping service. Raises SettingsError.
+        """
+        return operations.auditing.verify(self._reading(), roots)
 
     def audit_prove(self, entry: str, *, former: int = 0) -> AuditProof:
         """Prove an entry to be in its log; with `former`, that this has only grown since then."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -19,6 +20,19 @@ from vault.limits import PROTECTED_WINDOW_FLOOR
 
 RoleName = Literal["writer", "purger", "collector", "reader"]
 ROLES: Final[tuple[RoleName, ...]] = ("writer", "purger", "collector", "reader")
+
+TopicName = Literal[
+    "tombstone_made",
+    "approval_wanted",
+    "identity_frozen",
+    "panic",
+    "attestation_failed",
+    "verification_failed",
+    "purge_due",
+    "volume_vanished",
+    "volume_replaced",
+    "quarantine_lost",
+]
 
 _LISTEN: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}")
 
@@ -78,12 +92,56 @@ class DaemonSettings(_Table, frozen=True):
             raise ValueError(f"“{self.listen}” is not host:port")
 
 
+class AuditSettings(_Table, frozen=True):
+    """Whether a time-stamping service (RFC 3161) sees how far the audit log goes, and how often.
+
+    `timestamp_roots` is a file with its root certificate (PEM), taken from the home.
+    """
+
+    timestamp_url: str = ""
+    timestamp_roots: str = ""
+    timestamp_every: Span = Span(hours=1)
+
+    def __post_init__(self) -> None:
+        if self.timestamp_url and not self.timestamp_roots:
+            raise ValueError("timestamp_url needs timestamp_roots: its time stamps are checked")
+        if self.timestamp_url and not self.timestamp_url.startswith(("https://", "http://")):
+            raise ValueError("timestamp_url is not https://host/path")
+
+
 class Defaults(_Table, frozen=True):
     """What a new volume gets where nobody says otherwise."""
 
     environment: str = "production"
     schedule: str = "@hourly"
     keep: str = "hourly=24,daily=7,weekly=5,monthly=12"
+
+
+class ReceiverSettings(_Table, frozen=True):
+    """Who is told of what happens. The URL stands here, or in a file of its own (`url_file`).
+
+    With a `key_file` it is a webhook that is signed. Files are taken from the home. No `events` are
+    all.
+    """
+
+    name: str = ""
+    url: str = ""
+    url_file: str = ""
+    key_file: str = ""
+    events: tuple[TopicName, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.url) == bool(self.url_file):
+            raise ValueError("a receiver has a url or a url_file, one of both")
+
+    @property
+    def called(self) -> str:
+        """Its name; without one, what can be told of it without telling a secret."""
+        if self.name:
+            return self.name
+        given = self.url_file or self.url
+        scheme = "file" if self.url_file else self.url.partition(":")[0]
+        return f"{scheme}-{sha256(given.encode()).hexdigest()[:8]}"
 
 
 class Settings(_Table, frozen=True):
@@ -94,10 +152,15 @@ class Settings(_Table, frozen=True):
     environments: dict[str, Environment] = {}
     daemon: DaemonSettings = DaemonSettings()
     defaults: Defaults = Defaults()
+    audit: AuditSettings = AuditSettings()
+    notify: tuple[ReceiverSettings, ...] = ()
 
     def __post_init__(self) -> None:
         complete = {role: self.roles.get(role, Role()) for role in ROLES}
         msgspec.structs.force_setattr(self, "roles", complete)
+        names = [receiver.called for receiver in self.notify]
+        if len(set(names)) < len(names):
+            raise ValueError("two receivers of notices have one name")
 
     @property
     def store_url(self) -> str:
@@ -226,10 +289,29 @@ url = @URL@
 # verify_every = "1d"
 # extend_every = "6h"
 
+[audit]
+# A time-stamping service (RFC 3161) that sees how far the audit log goes: what it has seen can not
+# be written anew. Needs pip install 'vault-softdelete[timestamp]' and its root certificate (PEM).
+# timestamp_url = ""
+# timestamp_roots = ""
+# timestamp_every = "1h"
+
 [defaults]
 # What `vault volume add` gives a volume. Schedules are cron (in UTC) or an interval: "every 15m".
 # environment = "production"
 # schedule = "@hourly"
 # Of so many hours, days, weeks and months that have snapshots, the last one each is kept.
 # keep = "hourly=24,daily=7,weekly=5,monthly=12"
+
+# Who is told, by the daemon, of what happens: as many receivers as you like. See
+# docs/notifications.md; try it with: vault notify test
+# [[notify]]
+# name = "ops"
+# A service that apprise knows (pip install 'vault-softdelete[notify]'), or, with a key_file, a
+# webhook of your own. What holds a secret stands in a file that only this user can read (0600).
+# url_file = "notify-ops.url"             # instead of: url = "https://hooks.example.org/vault"
+# key_file = "notify-ops.key"
+# Only these; unset, all: tombstone_made, approval_wanted, identity_frozen, panic, purge_due,
+# attestation_failed, verification_failed, volume_vanished, volume_replaced, quarantine_lost.
+# events = ["tombstone_made", "approval_wanted"]
 """

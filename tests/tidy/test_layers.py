@@ -16,6 +16,7 @@ ARROWS: Final[dict[str, dict[str, str]]] = {
     "lifecycle": {},
     "governance": {"audit": "its books are folds of the log's entries"},
     "audit": {"codec": "checkpoints are signed like records"},
+    "messenger": {"governance": "what it brings is a notice"},
     "store": {"provider": "attestation compares the store's place with each volume's"},
     "repository": {
         "store": "what is stored lies in the store",
@@ -39,6 +40,7 @@ ARROWS: Final[dict[str, dict[str, str]]] = {
         "governance": "the gate decides",
         "audit": "what happened is recorded",
         "provider": "sources of data are called through the port",
+        "messenger": "notices leave through it",
     },
     "compose": dict.fromkeys(
         (
@@ -57,7 +59,7 @@ ARROWS: Final[dict[str, dict[str, str]]] = {
     "library": dict.fromkeys(
         (
             *("opened", "compose", "operations", "repository", "catalog", "store", "codec"),
-            *("lifecycle", "governance", "audit", "provider", "oversight"),
+            *("lifecycle", "governance", "audit", "provider", "messenger", "oversight"),
         ),
         "the verbs, offered to whoever embeds vault, on what compose has wired",
     ),
@@ -124,6 +126,7 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "zstandard": ("vault.codec.compressor",),
     "cryptography": ("vault.codec",),
     "webauthn": ("vault.codec.passkeys",),
+    "rfc3161_client": ("vault.codec.timestamp",),
     "pyrage": ("vault.codec.keyring",),
     "platformdirs": ("vault.settings",),
     "ulid": ("vault.ids", "vault.store.s3_probe"),  # a canary is named by a ULID alone
@@ -136,6 +139,8 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "anyio": ("vault.api.application",),
     "cedarpy": ("vault.governance.policy",),
     "biscuit_auth": ("vault.governance.biscuits",),
+    "apprise": ("vault.messenger.services",),
+    "requests": (),
     "dateutil": ("vault.governance.intent",),
     "click": (),
     "moto": (),

@@ -56,6 +56,9 @@ def test_every_table_is_read() -> None:
         + '[environments.production]\nwindow = "7d"\n'
         + '[environments.preview]\nkind = "ephemeral"\nwindow = "10m"\n'
         + '[daemon]\nlisten = ""\nverify_every = "12h"\nextend_every = "1h"\n'
+        + '[audit]\ntimestamp_url = "https://tsa.example.org"\ntimestamp_roots = "tsa.pem"\n'
+        + '[[notify]]\nurl = "json://host"\nevents = ["panic"]\n'
+        + '[[notify]]\nname = "ops"\nurl_file = "ops.url"\nkey_file = "ops.key"\n'
         + '[defaults]\nschedule = "every 15m"\nkeep = "daily=3"\nenvironment = "preview"\n'
     )
     assert settings.store_url == "file:///srv/vault"
@@ -64,6 +67,11 @@ def test_every_table_is_read() -> None:
     assert settings.environments["production"].window == timedelta(days=7)
     assert settings.environments["preview"].window == timedelta(minutes=10)
     assert settings.daemon.verify_every == timedelta(hours=12)
+    assert settings.audit.timestamp_roots == "tsa.pem"
+    assert settings.audit.timestamp_every == timedelta(hours=1)
+    first, second = settings.notify
+    assert (first.called[:5], first.url, first.events) == ("json-", "json://host", ("panic",))
+    assert (second.called, second.url_file, second.key_file) == ("ops", "ops.url", "ops.key")
     assert settings.defaults == Defaults(
         schedule="every 15m", keep="daily=3", environment="preview"
     )
@@ -87,6 +95,13 @@ def test_every_table_is_read() -> None:
         (STORE + '[environments.production]\nwindow = "47h"\n', "48h"),
         (STORE + '[environments.production]\nwindow = "172799s"\n', "48h"),
         (STORE + '[environments.production]\nkind = "sandbox"\n', "kind"),
+        (STORE + '[audit]\ntimestamp_url = "https://x"\n', "timestamp_roots"),
+        (STORE + '[audit]\ntimestamp_url = "x"\ntimestamp_roots = "x"\n', "https://host/path"),
+        (STORE + '[[notify]]\nname = "x"\n', "one of both"),
+        (STORE + '[[notify]]\nurl = "json://x"\nurl_file = "x"\n', "one of both"),
+        (STORE + '[[notify]]\nurl = "json://x"\nevents = ["lunch"]\n', "lunch"),
+        (STORE + '[[notify]]\nurl = "json://x"\nkey = "secret"\n', "key"),
+        (STORE + '[[notify]]\nurl = "json://x"\n' * 2, "one name"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(text: str, named: str) -> None:

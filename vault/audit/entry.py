@@ -15,8 +15,8 @@ class EntryKind(StrEnum):
     """What an entry tells; the words are part of the stored format. `body` has these fields.
 
     A request is judged and entered before it has an effect; a transition names the event that the
-    journal holds. The others are administrative: what is known of identities, tasks, grants,
-    approvals and freezes is their fold.
+    journal holds. What a check found, and that a purge is near, was noticed. The others are
+    administrative: what is known of identities, tasks, grants, approvals and freezes is their fold.
     """
 
     REQUEST = (
@@ -48,6 +48,8 @@ class EntryKind(StrEnum):
     PANIC = "panic"  # reason
     CALM = "calm"  # ask
     POLICY_CHANGED = "policy_changed"  # digest, text
+    CHECK_FAILED = "check_failed"  # check (verification or attestation), findings, first
+    PURGE_DUE = "purge_due"  # tombstone, volume_name, undo_until
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -77,7 +79,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any] = {}
 
 
-ADMINISTRATIVE: Final = frozenset(EntryKind) - {EntryKind.REQUEST, EntryKind.TRANSITION}
+NOTICED: Final = frozenset((EntryKind.CHECK_FAILED, EntryKind.PURGE_DUE))
+ADMINISTRATIVE: Final = frozenset(EntryKind) - {EntryKind.REQUEST, EntryKind.TRANSITION} - NOTICED
 
 
 def encode_entry(entry: Entry) -> bytes:

@@ -97,9 +97,10 @@ def _operation(entry: Entry) -> str:
 
 
 def _status(entry: Entry) -> tuple[int, str]:
-    """A refused request is a failure; everything else has happened."""
+    """A refused request and a failed check are failures; everything else has happened."""
     decision = str(entry.body.get("decision", "allow"))
-    return (1, "Success") if decision == "allow" else (2, "Failure")
+    failed = decision != "allow" or entry.kind is EntryKind.CHECK_FAILED
+    return (2, "Failure") if failed else (1, "Success")
 
 
 def _subject(entry: Entry) -> str:

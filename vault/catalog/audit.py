@@ -166,6 +166,26 @@ class AuditTable:
         marks = ", ".join("?" * len(names))
         return self._read(f"WHERE id > ? AND kind IN ({marks}) ORDER BY id", after, *names)
 
+    def own_after(
+        self, log: str, kinds: Iterable[EntryKind], after: str, since: datetime, most: int
+    ) -> list[Entry]:
+        """Entries of these kinds that this home made, in a log or waiting for it, in order.
+
+        They are younger than `since` and stand behind an id. Each entry of this home has a greater
+        id than those that are here before it, so none is ever passed over.
+        """
+        names = [kind.value for kind in kinds]
+        marks = ", ".join("?" * len(names))
+        return self._read(
+            f"WHERE id > ? AND at >= ? AND log IN ('', ?) AND kind IN ({marks})"
+            " ORDER BY id LIMIT ?",
+            after,
+            to_column(since),
+            log,
+            *names,
+            most,
+        )
+
     def of_books(self, *, after: str = "") -> list[Entry]:
         """Every entry behind an id that a book reads, in order: requests that used a grant, too."""
         names = [kind.value for kind in ADMINISTRATIVE]

@@ -114,6 +114,7 @@ FAMILIES: Final = (
     ),
     Family("policy", "Who may", {"policy": "Show, check and try the rules of who may what."}),
     Family("store", "Check", {"store": "Look at the store itself."}),
+    Family("notify", "Check", {"notify": "Try the receivers that are told of what happens."}),
     Family("audit", "Check", {"audit": "Show, check, prove and export who did what."}),
     Family(
         "processes",

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from vault.lazy import loading
 
-__all__ = ["agreement", "keyring"]
+__all__ = ["agreement", "keyring", "timestamp"]
 
 if TYPE_CHECKING:
-    from vault.codec import agreement, keyring
+    from vault.codec import agreement, keyring, timestamp
 else:
     __getattr__ = loading(__name__, __all__)

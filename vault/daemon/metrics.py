@@ -35,6 +35,10 @@ class Metrics:
             "vault_duty_seconds", "How long duties took.", ["task"],
             buckets=_BUCKETS, registry=self.registry,
         )  # fmt: skip
+        self.notices = Counter(
+            "vault_notices", "Notices offered to receivers, by outcome.", ["outcome"],
+            registry=self.registry,
+        )  # fmt: skip
         self.ticked = Gauge(
             "vault_last_tick_timestamp_seconds", "When the daemon last asked what is due.",
             registry=self.registry,

@@ -127,9 +127,23 @@ class Daemon:
         except VaultError as error:
             self.log.error("round_failed", **facts(error))
         finally:
+            self._tell(vault)
             self._busy = False
             self._heard = self._seconds()
         return outcomes
+
+    def _tell(self, vault: Vault) -> None:
+        """Bring notices to their receivers, also where the store or a duty has failed."""
+        if self.inbox.stopping:
+            return
+        try:
+            for told in vault.tell():
+                self.metrics.notices.labels("taken").inc(told.taken)
+                if told.fault:
+                    self.metrics.notices.labels("failed").inc()
+                    self.log.warning("not_told", receiver=told.receiver, detail=told.fault)
+        except VaultError as error:
+            self.log.error("tell_failed", **facts(error))
 
     def _perform(self, vault: Vault, duty: Any) -> Outcome:
         task, names = str(duty.task), {"volume": duty.volume, "tombstone": duty.tombstone}

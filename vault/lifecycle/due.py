@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,9 +20,11 @@ class Task(StrEnum):
 
     RESUME = "resume"
     FINALIZE = "finalize"
+    WARN = "warn"
     CAPTURE = "capture"
     LOOK = "look"
     EXTEND = "extend"
+    STAMP = "stamp"
     VERIFY = "verify"
 
 
@@ -38,12 +40,13 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often the daemon does what has no schedule of its own."""
+    """How often the daemon does what has no schedule of its own; None is never."""
 
     verify: timedelta = timedelta(days=1)
     extend: timedelta = timedelta(hours=6)
     look: timedelta = limits.LOOK_INTERVAL
     retry: timedelta = limits.RETRY_INTERVAL
+    stamp: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ class Facts:
     """What was done last, by the same clock as `now`; None or absent is never.
 
     `captured` holds when each volume's newest snapshot was stored, `attempted` when a duty was last
-    begun, whatever came of it, by (task, volume or tombstone id or "").
+    begun, whatever came of it, by (task, volume or tombstone id or ""). `warned` names the
+    tombstones whose purge was announced.
     """
 
     started_at: datetime
@@ -59,6 +63,8 @@ class Facts:
     attempted: Mapping[tuple[Task, str], datetime] = field(default_factory=dict)
     extended_at: datetime | None = None
     verified_at: datetime | None = None
+    stamped_at: datetime | None = None
+    warned: Collection[str] = ()
 
 
 _TRIAL: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,11 +88,17 @@ def due(
     facts = _believable(facts, now)
     candidates = [
         *_of_tombstones(tombstones),
+        *_warnings(tombstones, facts),
         *_captures(volumes, facts, now),
         *_looks(volumes, facts, rhythm),
         *_looks_at_quarantine(tombstones, facts, rhythm),
         _periodic(Task.EXTEND, facts.extended_at, facts, rhythm.extend),
         _periodic(Task.VERIFY, facts.verified_at, facts, rhythm.verify),
+        *(
+            [_periodic(Task.STAMP, facts.stamped_at, facts, rhythm.stamp)]
+            if rhythm.stamp is not None
+            else []
+        ),
     ]
     ready = [duty for duty in candidates if _ready(duty, facts, rhythm, now)]
     order = list(Task)
@@ -132,6 +144,7 @@ def _believable(facts: Facts, now: datetime) -> Facts:
         attempted={name: at for name, at in facts.attempted.items() if past(at)},
         extended_at=facts.extended_at if past(facts.extended_at) else None,
         verified_at=facts.verified_at if past(facts.verified_at) else None,
+        stamped_at=facts.stamped_at if past(facts.stamped_at) else None,
     )
 
 
@@ -142,6 +155,15 @@ def _of_tombstones(tombstones: Sequence[Tombstone]) -> Iterator[Duty]:
             yield Duty(Task.RESUME, since, tombstone.volume, tombstone.id)
         if tombstone.state is State.TOMBSTONED and not tombstone.snapshot:
             yield Duty(Task.FINALIZE, since, tombstone.volume, tombstone.id)
+
+
+def _warnings(tombstones: Sequence[Tombstone], facts: Facts) -> Iterator[Duty]:
+    """That a window ends soon is said once, where it is long enough for that to be news."""
+    for tombstone in tombstones:
+        over, waits = tombstone.undo_until, tombstone.state is State.TOMBSTONED
+        told = tombstone.hold or tombstone.id in facts.warned
+        if over and waits and not told and tombstone.window > limits.PURGE_NOTICE:
+            yield Duty(Task.WARN, over - limits.PURGE_NOTICE, tombstone.volume, tombstone.id)
 
 
 def _captures(volumes: Sequence[Volume], facts: Facts, now: datetime) -> Iterator[Duty]:

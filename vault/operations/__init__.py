@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vault.lazy import loading
 
 __all__ = [
+    "alarm",
     "amend",
     "approve",
     "audit",
@@ -34,8 +35,10 @@ __all__ = [
     "rehearse",
     "restore",
     "roster",
+    "stamp",
     "status",
     "tasks",
+    "tell",
     "tokens",
     "undelete",
     "verify",
@@ -43,6 +46,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from vault.operations import (
+        alarm,
         amend,
         approve,
         audit,
@@ -70,8 +74,10 @@ if TYPE_CHECKING:
         rehearse,
         restore,
         roster,
+        stamp,
         status,
         tasks,
+        tell,
         tokens,
         undelete,
         verify,

@@ -34,7 +34,10 @@ class AuditEntryItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLogItem:
-    """One log: whose it is, how many entries it has, and the root of its tree in hex."""
+    """One log: whose it is, how many entries it has, and the root of its tree in hex.
+
+    So many of them were `stamped` by a service outside, which has seen them at `stamped_at`.
+    """
 
     log: str
     member: str
@@ -42,6 +45,8 @@ class AuditLogItem:
     entries: int
     root: str
     checkpoint: str
+    stamped: int = 0
+    stamped_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -15,12 +16,15 @@ from vault.audit.merkle import leaf_hash
 from vault.audit.proof import Proof, check_proof, make_proof, with_former
 from vault.errors import Corrupt, UsageError
 from vault.ids import match_prefix
+from vault.operations import stamp
 from vault.operations.audit_items import AuditLogItem, AuditProof, AuditReport
 from vault.operations.items import FindingItem
+from vault.operations.stamp import Stamps
 from vault.operations.unit import ReadUnit
 from vault.repository.audit_log import PREFIX, StoredSegment, read_line, read_segments
 from vault.repository.authentic import TamperingLog
 from vault.repository.journal import StoredEvent, read_events
+from vault.repository.stamps import read_stamps
 
 _SETTLING: Final = timedelta(minutes=1)
 """So young an event may still wait for its entry: its host is about to commit it."""
@@ -37,16 +41,20 @@ class _Log:
     transitions: dict[str, datetime] = field(default_factory=dict)
 
 
-def verify(unit: ReadUnit) -> AuditReport:
+def verify(unit: ReadUnit, roots: Path | None = None) -> AuditReport:
     """Look at every entry of every log in the store, and at what should have one.
 
     Findings name what was removed, changed, reordered or forked; what this host has seen before is
-    compared, where it has seen anything. Raises StoreError.
+    compared, where it has seen anything. `roots` are the certificates (PEM) that time stamps have
+    to lead to. Raises StoreError, SettingsError.
     """
+    trusted = stamp.trusted_for(unit, roots)
     now = unit.reader.now()
     tampering: TamperingLog = []
     events = list(read_events(unit.reader, unit.charter, tampering))  # before the logs: they follow
+    stamps = list(read_stamps(unit.reader, unit.charter, tampering))
     logs = _read_logs(unit, tampering)
+    stamped = stamp.check(stamps, trusted, {name: log.line.root_at for name, log in logs.items()})
     found = [FindingItem(what=n.what, path=n.key, detail=n.detail) for n in tampering]
     found += _charter_findings(unit)
     for log in logs.values():
@@ -55,9 +63,10 @@ def verify(unit: ReadUnit) -> AuditReport:
     found += _unlogged(events, logs, now - _SETTLING)
     found += _missing(events, logs, now - _SETTLING)
     found += _compared(unit, logs)
+    found += stamped.findings
     return AuditReport(
         entries=sum(log.line.size for log in logs.values()),
-        logs=tuple(_log_item(unit, log) for log in logs.values()),
+        logs=tuple(_log_item(unit, log, stamped) for log in logs.values()),
         findings=tuple(dict.fromkeys(found)),
     )
 
@@ -191,9 +200,10 @@ def _compared(unit: ReadUnit, logs: dict[str, _Log]) -> Iterator[FindingItem]:
                 yield FindingItem(what="local", path=place, detail=detail)
 
 
-def _log_item(unit: ReadUnit, log: _Log) -> AuditLogItem:
+def _log_item(unit: ReadUnit, log: _Log, stamped: Stamps) -> AuditLogItem:
     names = [m.name for m in unit.charter.members if m.key == log.signer_hex]
     root = log.line.root_at(log.line.size)
+    covered, at = stamped.covered.get(log.line.log, (0, None))
     return AuditLogItem(
         log=log.line.log,
         member=names[0] if names else "",
@@ -201,4 +211,6 @@ def _log_item(unit: ReadUnit, log: _Log) -> AuditLogItem:
         entries=log.line.size,
         root=root.hex() if root is not None else "",
         checkpoint=log.line.note,
+        stamped=covered,
+        stamped_at=at,
     )

@@ -12,7 +12,7 @@ from vault import limits
 from vault.clock import format_span
 from vault.errors import VaultError
 from vault.lifecycle.volume import VolumeState
-from vault.operations import homes, policy
+from vault.operations import homes, policy, tell
 from vault.operations.identity import is_registered
 from vault.operations.isolation import reachable
 from vault.operations.items import CheckItem
@@ -173,5 +173,6 @@ _LOCAL: Final = (
     ("isolation", _isolation),
     ("recovery kit", _kit),
     ("policy", _policy),
+    ("notify", tell.check),
     ("command", _namesake),
 )

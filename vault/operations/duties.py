@@ -7,16 +7,18 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from vault import limits
-from vault.clock import format_time, parse_time
+from vault.audit.entry import EntryKind
+from vault.clock import format_span, format_time, parse_time
 from vault.errors import VaultError
 from vault.lifecycle.due import Duty, Facts, Rhythm, Task, due
 from vault.lifecycle.tombstone import Tombstone
-from vault.operations import delete, undelete
+from vault.operations import alarm, delete, undelete
 from vault.operations.capture import CapturePlan, capture
 from vault.operations.extend import extend
 from vault.operations.finalize import finalize
 from vault.operations.identity import owns
 from vault.operations.record import refresh
+from vault.operations.stamp import stamp
 from vault.operations.unit import WriteUnit
 from vault.operations.uptime import accumulated_uptime
 from vault.operations.verify import forget_lost_packs, verify
@@ -38,9 +40,15 @@ def due_now(unit: WriteUnit, attempts: Attempts, started_at: datetime) -> tuple[
         attempted=attempts,
         extended_at=_last(unit, Task.EXTEND),
         verified_at=_last(unit, Task.VERIFY),
+        stamped_at=_last(unit, Task.STAMP),
+        warned=_warned(unit),
     )
-    daemon = unit.settings.daemon
-    rhythm = Rhythm(verify=daemon.verify_every, extend=daemon.extend_every)
+    daemon, audit = unit.settings.daemon, unit.settings.audit
+    rhythm = Rhythm(
+        verify=daemon.verify_every,
+        extend=daemon.extend_every,
+        stamp=audit.timestamp_every if audit.timestamp_url else None,
+    )
     volumes = [volume for volume in unit.catalog.volumes.all() if owns(unit, volume)]
     return tuple(due(volumes, _own_tombstones(unit), facts, rhythm, now=unit.clock.now()))
 
@@ -79,6 +87,14 @@ def _finalize(unit: WriteUnit, duty: Duty) -> str:
     return f"final {finalize(unit, tombstone).header.id}"
 
 
+def _warn(unit: WriteUnit, duty: Duty) -> str:
+    tombstone = unit.catalog.tombstones.get(duty.tombstone)
+    alarm.purge_due(unit, tombstone)
+    return (
+        f"“{tombstone.volume_name}” can be undone for less than {format_span(limits.PURGE_NOTICE)}"
+    )
+
+
 def _capture(unit: WriteUnit, duty: Duty) -> str:
     volume = unit.catalog.volumes.resolve(duty.volume)
     record, findings = capture(unit, CapturePlan(volume=volume, location=volume.location))
@@ -102,18 +118,32 @@ def _extend(unit: WriteUnit, _duty: Duty) -> str:
 def _verify(unit: WriteUnit, _duty: Duty) -> str:
     report = verify(unit, deep=False)
     forget_lost_packs(unit.index, report)
+    alarm.verification(unit, report)
     _note(unit, Task.VERIFY)
     return f"{report.snapshots} snapshots, {len(report.findings)} findings"
+
+
+def _stamp(unit: WriteUnit, _duty: Duty) -> str:
+    said = stamp(unit)
+    _note(unit, Task.STAMP)
+    return said
 
 
 _PERFORM: Final[dict[Task, Callable[[WriteUnit, Duty], str]]] = {
     Task.RESUME: _resume_one,
     Task.FINALIZE: _finalize,
+    Task.WARN: _warn,
     Task.CAPTURE: _capture,
     Task.LOOK: _look,
     Task.EXTEND: _extend,
+    Task.STAMP: _stamp,
     Task.VERIFY: _verify,
 }
+
+
+def _warned(unit: WriteUnit) -> frozenset[str]:
+    said = unit.catalog.audit.of_kinds((EntryKind.PURGE_DUE,))
+    return frozenset(str(entry.body.get("tombstone")) for entry in said)
 
 
 def _last(unit: WriteUnit, task: Task) -> datetime | None:

@@ -17,10 +17,11 @@ from vault.repository.journal import read_events
 from vault.repository.records import Shelf, read_records
 from vault.repository.sessions import KIND as SESSION
 from vault.repository.snapshot import list_snapshots
+from vault.repository.stamps import SHELF as STAMPS
 from vault.store.names import digest_of
 
 _LOST: Final = ("missing", "damaged")
-_SHELVES: Final = (Shelf(SESSION, "keys/"), Shelf(INDEX, "index/"), AUDIT)
+_SHELVES: Final = (Shelf(SESSION, "keys/"), Shelf(INDEX, "index/"), AUDIT, STAMPS)
 
 
 def verify(unit: ReadUnit, *, deep: bool) -> VerifyReport:

@@ -33,10 +33,11 @@ _PREFIXES: Final = (
     "canary/",
     "events/",
     "audit/",
+    "stamps/",
     "charter/",
 )
 _SESSION: Final = re.compile(r"sess_[0-9a-z]{26}")
-_FOR_GOOD: Final = ("events/", "audit/", "charter/")
+_FOR_GOOD: Final = ("events/", "audit/", "stamps/", "charter/")
 
 
 class Lapsed(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@
     snapshots/<volume id>/<snapshot id>-<digest>
     events/<volume id>/<event id>-<digest>
     audit/<log>/<first index, 12 digits>-<digest>
+    stamps/<log>/<size, 12 digits>-<digest>
     canary/<ulid>-<digest>
 
 Digests are 64 hex digits. Ids are those of `vault.ids`; writers and logs are named by the first 16

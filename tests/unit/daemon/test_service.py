@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 
 from vault.daemon.service import Daemon
-from vault.errors import AlreadyRunning, NotIsolated, SettingsError, StoreUnreachable
+from vault.errors import AlreadyRunning, CatalogBusy, NotIsolated, SettingsError, StoreUnreachable
 from vault.process.instance import only_instance
 from vault.process.logs import open_log
 from vault.process.notify import Notifier
@@ -28,6 +28,8 @@ class FakeVault:
         self.waiting = [SimpleNamespace(task=d, volume="vol_1", tombstone="") for d in duties]
         self.done: list[str] = []
         self.closed = False
+        self.told = 0
+        self.tell_fails = False
         self.on_due: Callable[[], None] = lambda: None
         self._report = SimpleNamespace(isolated=isolated, store=store)
 
@@ -63,6 +65,13 @@ class FakeVault:
         if duty.task == "break":
             raise ZeroDivisionError("odd")
         return "fine"
+
+    def tell(self) -> tuple[Any, ...]:
+        """See the facade; fails once where it should."""
+        self.told += 1
+        if self.told == 1 and self.tell_fails:
+            raise CatalogBusy("busy")
+        return (SimpleNamespace(receiver="ops", taken=2, fault="it answered 500"),)
 
     def volumes(self) -> tuple[Any, ...]:
         """See the facade."""
@@ -198,3 +207,25 @@ def test_two_on_one_home_are_refused(tmp_path: Path) -> None:
     daemon, _ = _daemon(FakeVault(), tmp_path)
     with only_instance(tmp_path / "daemon.lock"), pytest.raises(AlreadyRunning):
         daemon.serve()
+
+
+def test_receivers_are_told_in_every_round_and_their_failures_are_logged(tmp_path: Path) -> None:
+    """Also where the store is out of reach; a catalog that is busy ends the telling only."""
+    vault, rounds = FakeVault("capture"), []
+    vault.tell_fails = True
+
+    def look() -> None:
+        rounds.append(1)
+        if len(rounds) == 2:
+            raise StoreUnreachable("gone")
+        if len(rounds) == 3:
+            _signal(signal.SIGTERM)
+
+    vault.on_due = look
+    daemon, stream = _daemon(vault, tmp_path)
+    daemon.serve()
+    assert vault.told == 2  # in the third it was told to stop
+    said = [one for one in _events(stream) if one in ("tell_failed", "round_failed", "not_told")]
+    assert said == ["tell_failed", "round_failed", "not_told"]
+    assert daemon.metrics.notices.labels("taken")._value.get() == 2
+    assert daemon.metrics.notices.labels("failed")._value.get() == 1

@@ -32,6 +32,15 @@ def tombstone(state: State, snapshot: str = "") -> Tombstone:
     return Tombstone("tomb_a", BORN, volume="vol_a", state=state, snapshot=snapshot)
 
 
+def waiting(until: datetime, **terms: Any) -> Tombstone:
+    return replace(tombstone(State.TOMBSTONED), undo_until=until, **terms)
+
+
+def warned_of(one: Tombstone, now: datetime, *told: str) -> bool:
+    known = replace(facts(), warned=told)
+    return Task.WARN in [duty.task for duty in due((), (one,), known, QUIET, now=now)]
+
+
 def tasks(
     facts: Facts, *volumes: Volume, now: datetime = NOW, rhythm: Rhythm = QUIET
 ) -> list[Task]:
@@ -160,8 +169,8 @@ def test_what_tombstones_ask_for(state: State, snapshot: str, expected: list[Tas
 
 def test_half_done_work_comes_first() -> None:
     everything = due(
-        (volume(),), (tombstone(State.TOMBSTONED), tombstone(State.QUARANTINING)),
-        Facts(started_at=NOW), RHYTHM, now=NOW,
+        (volume(),), (waiting(NOW), tombstone(State.QUARANTINING)),
+        Facts(started_at=NOW), Rhythm(stamp=HOUR), now=NOW,
     )  # fmt: skip
     assert list(dict.fromkeys(duty.task for duty in everything)) == list(Task)
 
@@ -190,3 +199,32 @@ def test_schedules_that_people_give() -> None:
     check_schedule("@hourly")
     with pytest.raises(UsageError):
         check_schedule("0 0 30 2 *")
+
+
+def test_a_purge_is_announced_once_twelve_hours_before_its_time() -> None:
+    one, moment = waiting(NOW), NOW - limits.PURGE_NOTICE
+    assert not warned_of(one, moment - timedelta(microseconds=1))
+    assert warned_of(one, moment)
+    assert warned_of(one, NOW + HOUR)  # the daemon was down
+    assert not warned_of(one, moment, "tomb_b", "tomb_a")
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.TOMBSTONED}))
+def test_what_is_not_waiting_for_its_purge_is_not_announced(state: State) -> None:
+    assert not warned_of(waiting(NOW, state=state), NOW)
+
+
+def test_neither_holds_nor_short_windows_are_announced() -> None:
+    assert not warned_of(waiting(NOW, hold="court"), NOW)
+    assert not warned_of(waiting(NOW, window=limits.PURGE_NOTICE), NOW)
+    assert warned_of(waiting(NOW, window=limits.PURGE_NOTICE + SECOND), NOW)
+
+
+def test_the_log_is_stamped_by_the_hour_only_where_that_is_wished() -> None:
+    hourly = replace(QUIET, stamp=HOUR)
+    just = replace(facts(), stamped_at=NOW - HOUR + SECOND)
+    assert tasks(just, rhythm=hourly) == []
+    assert tasks(just, rhythm=hourly, now=NOW + SECOND) == [Task.STAMP]
+    assert tasks(just, rhythm=QUIET, now=NOW + SECOND) == []
+    ahead = replace(facts(), stamped_at=NOW + 9 * HOUR)  # a clock that was wrong has said so
+    assert tasks(ahead, rhythm=hourly) == [Task.STAMP]
