@@ -110,6 +110,39 @@ JITTER_MAX: Final = timedelta(minutes=5)
 CATALOG_WAIT_SECONDS: Final = 10.0
 """How long a process waits for another one's catalog transaction."""
 
+# --- volumes: signs of an attack -----------------------------------------------------------------
+
+ATTACK_SPAN: Final = timedelta(days=1)
+"""What happens within a day is judged together: what encrypts a volume takes minutes to hours."""
+
+ATTACK_LEAST: Final = 16 * MIB
+"""Less than that replaced in a day is no attack on a volume, whatever its share."""
+
+ATTACK_KNOWN: Final = timedelta(days=7)
+"""Younger volumes have no habits yet; nothing of them can lapse either, for MIN_LOCK."""
+
+ATTACK_SNAPSHOTS: Final = 5
+"""As many snapshots have to say what is usual, at least."""
+
+ATTACK_HABIT_DAYS: Final = 30
+"""The days that say so: all their snapshots are still there, by MIN_LOCK."""
+
+ATTACK_SHARE: Final = 0.5
+"""The share of the contents that has to be gone in a day: most of them is no day's work."""
+
+ATTACK_FACTOR: Final = 4.0
+"""How many times the usual share that has to be: work varies, by two or three."""
+
+ATTACK_OPAQUE_SHARE: Final = 0.1
+"""The share that suffices where what came instead does not shrink, and what was there did."""
+
+ATTACK_OPAQUE: Final = 0.95
+"""What new contents shrink to where they are encrypted; zstd takes a few per cent off any others
+but media and archives."""
+
+ATTACK_CLEAR: Final = 0.8
+"""What a volume's contents usually shrink to, at most, where that tells them from encrypted ones."""
+
 # --- governance: budgets -------------------------------------------------------------------------
 
 BUDGET_SPAN: Final = timedelta(minutes=10)

@@ -98,7 +98,8 @@ class SourceIdentity:
 class Finding:
     """Something a capture or restore met and worked around; `what` is a stable word."""
 
-    # vanished, unreadable, changing, type-changed, not-captured, not-restored, extra, displaced
+    # vanished, unreadable, changing, type-changed, not-captured, not-restored, extra, displaced,
+    # attack-suspected
     what: str
     path: bytes
     detail: str
