@@ -141,7 +141,7 @@ ATTACK_OPAQUE: Final = 0.95
 but media and archives."""
 
 ATTACK_CLEAR: Final = 0.8
-"""What a volume's contents usually shrink to, at most, where that tells them from encrypted ones."""
+"""What a volume's contents usually shrink to, at most, where that tells encrypted ones apart."""
 
 # --- governance: budgets -------------------------------------------------------------------------
 

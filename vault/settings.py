@@ -78,6 +78,12 @@ class DaemonSettings(_Table, frozen=True):
             raise ValueError(f"“{self.listen}” is not host:port")
 
 
+class Serves(_Table, frozen=True):
+    """The one environment that this home serves, empty for all: no other is there for it."""
+
+    environment: str = ""
+
+
 class Defaults(_Table, frozen=True):
     """What a new volume gets where nobody says otherwise."""
 
@@ -90,6 +96,7 @@ class Settings(_Table, frozen=True):
     """All of vault.toml. `roles` has every role, named in the file or not."""
 
     store: StoreSettings
+    serves: Serves = Serves()
     roles: dict[RoleName, Role] = {}
     environments: dict[str, Environment] = {}
     daemon: DaemonSettings = DaemonSettings()
@@ -103,6 +110,11 @@ class Settings(_Table, frozen=True):
     def store_url(self) -> str:
         """The store's URL, as written."""
         return self.store.url
+
+    @property
+    def environment(self) -> str:
+        """Where a new volume belongs, where nobody says otherwise."""
+        return self.serves.environment or self.defaults.environment
 
 
 def home(environ: Mapping[str, str]) -> Path:
@@ -155,14 +167,15 @@ def parse_settings(text: str, source: str = "vault.toml") -> Settings:
         ) from error
 
 
-def default_text(store_url: str, at: datetime, *, profile: str = "") -> str:
+def default_text(store_url: str, at: datetime, *, profile: str = "", environment: str = "") -> str:
     """The vault.toml that `init` writes at `at`; all else in it shows defaults, as comments.
 
-    `profile` is the writer's credential profile.
+    `profile` is the writer's credential profile, `environment` the only one that is served.
     """
+    served = f"[serves]\nenvironment = {_quoted(environment)}" if environment else _SERVES
     role = f"[roles.writer]\nprofile = {_quoted(profile)}" if profile else _WRITER
     text = _TEMPLATE.replace("@TIME@", format_time(at)).replace("@URL@", _quoted(store_url))
-    return text.replace("@WRITER@", role)
+    return text.replace("@WRITER@", role).replace("@SERVES@", served)
 
 
 def _quoted(text: str) -> str:
@@ -185,6 +198,9 @@ def _invalid(message: str, hint: str) -> SettingsError:
     return SettingsError(message, safe="Nothing was changed.", hint=hint)
 
 
+_SERVES: Final = """\
+# [serves]
+# environment = \"\""""
 _WRITER: Final = """\
 # [roles.writer]
 # profile = \"\""""
@@ -210,6 +226,9 @@ url = @URL@
 # profile = ""
 # [roles.reader]          # reads; enough to restore
 # profile = ""
+
+# The one environment that this home serves; unset: all. No other is there for what runs from here.
+@SERVES@
 
 # An environment's undo window can be longer than the charter's; below 48h a protected one refuses.
 # [environments.production]

@@ -39,6 +39,9 @@ def init(
         str, typer.Option(help="The writer's credential profile in your AWS configuration.")
     ] = "",
     recipient: Recipients = None,
+    environment: Annotated[
+        str, typer.Option(metavar="NAME", help="The only environment that is to be in it.")
+    ] = "",
 ) -> None:
     """Make a vault: keys, a store, a settings file.
 
@@ -47,7 +50,9 @@ def init(
     """
     out = call.output
     recipients = tuple(recipient or ())
-    made = facade().init(call.home, store=store, profile=profile, recipients=recipients)
+    made = facade().init(
+        call.home, store=store, profile=profile, recipients=recipients, environment=environment
+    )
     out.item("vault", made, ("vault", "home", "store"))
     out.warn(f"The recovery kit is in {made.kit}. Whoever has it reads every backup;")
     out.warn("without it nothing can be restored. Copy it to two places offline, then")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -116,7 +116,9 @@ def _signs(day: _Day, usual: _Usual) -> Iterator[Sign]:
         yield Sign(name="changed-share", number=share, says=says)
     opaque = packed >= limits.ATTACK_OPAQUE and (usual.packed or 1.0) <= limits.ATTACK_CLEAR
     if opaque and share >= limits.ATTACK_OPAQUE_SHARE and share > usual.share:
-        says = f"what replaced {share:.0%} of it shrinks to {packed:.0%}, {usual.packed:.0%} is usual"
+        says = (
+            f"what replaced {share:.0%} of it shrinks to {packed:.0%}, {usual.packed:.0%} is usual"
+        )
         yield Sign(name="entropy", number=packed, says=says)
 
 

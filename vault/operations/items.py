@@ -137,7 +137,10 @@ class CheckItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRequest:
-    """What to restore and where: `to` receives the volume's contents, or `in_place`."""
+    """What to restore and where: `to` receives the volume's contents, or `in_place`.
+
+    With an `environment`, an ephemeral one, it is registered there as a volume called `name`.
+    """
 
     what: str
     to: Path | None = None
@@ -146,11 +149,16 @@ class RestoreRequest:
     include: tuple[str, ...] = ()
     dry_run: bool = False
     kit: Path | None = None
+    environment: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReport:
-    """What a restore did; `written` and `skipped` count entries."""
+    """What a restore did; `written` and `skipped` count entries.
+
+    `registered` is the id of the volume that it has become, or empty.
+    """
 
     snapshot: str
     volume: str
@@ -161,6 +169,7 @@ class RestoreReport:
     skipped: int
     dry_run: bool
     findings: tuple[FindingItem, ...]
+    registered: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,9 @@ def in_words(found: Suspicion) -> str:
     return "; ".join(sign.says for sign in found.signs)
 
 
-def _judge(unit: WriteUnit, volume: str, events: Iterable[StoredEvent | EventRow]) -> Suspicion | None:
+def _judge(
+    unit: WriteUnit, volume: str, events: Iterable[StoredEvent | EventRow]
+) -> Suspicion | None:
     acknowledged = max(
         (told.stored_at for told in events if told.event.type is EventType.SOURCE_ACKNOWLEDGED),
         default=None,

@@ -171,8 +171,7 @@ class Lane:
         self._queue: deque[tuple[Future[list[Prepared]], int]] = deque()
         self._sealing: list[Future[SealedPack]] = []
         self._queued = 0
-        self.new = self.packed = 0
-        """Bytes of chunks that no earlier session has stored, and what they took once compressed."""
+        self.new = self.packed = 0  # bytes that no earlier session has stored, and as compressed
         self._begin()
 
     def _begin(self) -> None:

@@ -1,9 +1,8 @@
-"""Suspect: a volume that is encrypted or wiped in place keeps its older snapshots, with real data."""
+"""Suspect: a volume that is encrypted or wiped in place keeps its older snapshots."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any, cast
