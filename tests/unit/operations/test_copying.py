@@ -52,7 +52,7 @@ def copied(site: Site, **words: Any) -> str:
 def test_a_copy_is_a_volume_of_its_own(site: Site, tmp_path: Path) -> None:
     identifier = copied(site, to=tmp_path / "copy")
     assert tree(tmp_path / "copy") == tree(site.source)
-    original, copy = site.write.catalog.volumes.all()
+    original, copy = map(site.write.catalog.volumes.resolve, ("db", identifier))
     assert (copy.id, copy.name, copy.environment) == (identifier, "db-copy", "preview")
     assert (copy.location, copy.provider) == (str(tmp_path / "copy"), original.provider)
     assert copy.id != original.id
