@@ -172,6 +172,15 @@ HABITS_LOOKED_AT: Final = 200
 APPROVAL_LIFE: Final = timedelta(hours=24)
 """How long what waits for people can be agreed to, and then be done."""
 
+# --- governance: tasks elsewhere -----------------------------------------------------------------
+
+TRACKER_TIMEOUT: Final = timedelta(seconds=5)
+TRACKER_LONGEST: Final = timedelta(seconds=30)
+"""How long a tracker may take by default, and at most: a delete waits for it."""
+
+TRACKER_ANSWER: Final = 16 * KIB
+"""The bytes of its answer, at most: a task is a few lines."""
+
 # --- governance: tokens --------------------------------------------------------------------------
 
 AGENT_TOKEN_LIFE: Final = timedelta(hours=1)

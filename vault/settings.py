@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
 
+from vault import limits
 from vault.clock import format_span, format_time, parse_span
 from vault.errors import DiskFull, NotInitialised, SettingsError, UsageError
 from vault.limits import PROTECTED_WINDOW_FLOOR
@@ -20,6 +22,7 @@ from vault.limits import PROTECTED_WINDOW_FLOOR
 RoleName = Literal["writer", "purger", "collector", "reader"]
 ROLES: Final[tuple[RoleName, ...]] = ("writer", "purger", "collector", "reader")
 
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _LISTEN: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}")
 
 
@@ -66,6 +69,23 @@ class Environment(_Table, frozen=True):
             )
 
 
+class TrackerSettings(_Table, frozen=True):
+    """Where tasks are asked for that vault does not know; an empty URL is nowhere."""
+
+    url: str = ""
+    timeout: Span = Span(seconds=limits.TRACKER_TIMEOUT.total_seconds())
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        if self.url and not (safe and parts.hostname):
+            raise ValueError(f"“{self.url}”: a tracker is asked over https, or on loopback")
+        if parts.username is not None or parts.password is not None or parts.fragment:
+            raise ValueError("a tracker's URL holds no user, password or fragment")
+        if self.timeout > limits.TRACKER_LONGEST:
+            raise ValueError(f"a tracker has {format_span(limits.TRACKER_LONGEST)} at most")
+
+
 class DaemonSettings(_Table, frozen=True):
     """The daemon's habits. `listen` (host:port, empty for none) serves /metrics and /healthz."""
 
@@ -99,6 +119,7 @@ class Settings(_Table, frozen=True):
     serves: Serves = Serves()
     roles: dict[RoleName, Role] = {}
     environments: dict[str, Environment] = {}
+    tracker: TrackerSettings = TrackerSettings()
     daemon: DaemonSettings = DaemonSettings()
     defaults: Defaults = Defaults()
 
@@ -237,6 +258,12 @@ url = @URL@
 # How many deletes anybody may make there in ten minutes. Unset: 10 of an agent, on 5 volumes at
 # most, 60 of a person, 120 of all together; what is more waits for a person.
 # deletes = 500
+
+# Tasks that vault does not know are asked for here, over https or on loopback:
+# GET URL?task=…&environment=…, with $VAULT_TRACKER_TOKEN as bearer where that is set.
+# [tracker]
+# url = ""
+# timeout = "5s"
 
 [daemon]
 # Where /metrics and /healthz are served; "" for nowhere. It has no password: keep it on loopback.

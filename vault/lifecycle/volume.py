@@ -82,7 +82,8 @@ class Volume:
     acknowledged it, whatever the state has become. `found` is the identity that stands in the place
     of a replaced one. `keep` is text that `parse_keep` reads. `tombstone` is that of the delete
     under way or last done. `owner` is the key id of the writer that looks after it. `closed_at` is
-    set while removed. `refused` lists stored events that the table did not allow; they changed nothing.
+    set while removed. `refused` lists stored events that the table did not allow; they changed
+    nothing.
     """
 
     id: str
