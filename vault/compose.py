@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -22,10 +22,11 @@ from vault.catalog.rebuild import set_aside
 from vault.clock import SystemClock
 from vault.errors import CatalogCorrupt, Unauthentic
 from vault.governance.principal import Principal, PrincipalKind
+from vault.governance.tracker import Answer
 from vault.operations import homes
 from vault.operations.unit import CollectUnit, LocalUnit, ReadUnit, RecordUnit, WriteUnit
 from vault.progress import Progress
-from vault.settings import Settings, StoreSettings, load_settings
+from vault.settings import Settings, StoreSettings, TrackerSettings, load_settings
 from vault.store.locks import LockTerms
 from vault.store.opening import establish_store, open_store
 
@@ -43,6 +44,7 @@ RoleName: TypeAlias = Literal["writer", "purger", "collector", "reader"]
 
 CATALOG = "catalog.db"
 INDEX = "index.db"
+_TRACKER_TOKEN = "VAULT_TRACKER_TOKEN"
 _FILLED = "filled"
 _CHARTER = "charter"  # the highest number that was seen
 
@@ -55,13 +57,15 @@ def local_unit(
     homes.insist(path)
     catalog = open_catalog(home / CATALOG)
     stack.callback(catalog.close)
+    settings = load_settings(path)
     return LocalUnit(
         home=home,
-        settings=load_settings(path),
+        settings=settings,
         clock=SystemClock(),
         catalog=catalog,
         progress=progress,
         principal=_principal(role),
+        tracker=partial(_ask_tracker, settings.tracker) if settings.tracker.url else None,
     )
 
 
@@ -211,6 +215,23 @@ class _Installed(Mapping[str, "Provider"]):
 def installed_providers() -> Mapping[str, Provider]:
     """Every adapter that is installed, by name."""
     return _Installed()
+
+
+def _ask_tracker(settings: TrackerSettings, environment: str, task: str) -> Answer:
+    """What asks is loaded where there is something to ask."""
+    try:
+        door = import_module("vault.tracker")
+    except ModuleNotFoundError as error:
+        missing = f"cannot be asked without {error.name}: pip install 'vault-softdelete[tracker]'"
+        return Answer(failure=missing)
+    answer: Answer = door.ask(
+        settings.url,
+        environment,
+        task,
+        seconds=settings.timeout.total_seconds(),
+        token=os.environ.get(_TRACKER_TOKEN, ""),
+    )
+    return answer
 
 
 def _reading(local: LocalUnit, reader: Reader) -> ReadUnit:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vault.governance.principal import Principal
     from vault.lifecycle.due import Duty
     from vault.messenger.dispatch import Dispatch
+    from vault.operations.copying import CopyPlan
     from vault.operations.enroll import Enrolment
     from vault.operations.tell import ToldItem
     from vault.store.attest import Attestation
@@ -205,9 +206,15 @@ class Vault(Opened):
     # --- getting data back -----------------------------------------------------------------------
 
     def restore(self, request: items.RestoreRequest) -> items.RestoreReport:
-        """Write a snapshot's contents to a place. Raises UsageError, KitMissing, DiskFull."""
+        """Write a snapshot's contents to a place. Raises UsageError, KitMissing, DiskFull.
+
+        With an environment the place becomes a volume there; Denied, VolumeExists, SourceOverlaps
+        come before anything is written.
+        """
         unit = self._reading
         plan = operations.restore.plan_restore(unit, request)
+        if request.environment:
+            return self._copy(request, operations.copying.plan_copy(unit, plan, request))
         saved = ""
         if plan.in_place and not request.dry_run:
             saved = operations.restore.save_present(self._writing, plan)
@@ -215,6 +222,15 @@ class Vault(Opened):
             unit, self._ring(request.kit), plan, dry_run=request.dry_run
         )
         return replace(report, saved=saved)
+
+    def _copy(self, request: items.RestoreRequest, plan: CopyPlan) -> items.RestoreReport:
+        ring, write = self._ring(request.kit), operations.restore.execute_restore
+        if request.dry_run:
+            return write(self._reading, ring, plan.restore, dry_run=True)
+        with self._entered() as unit:
+            operations.copying.let_copy(unit, plan)
+            report = write(unit, ring, plan.restore, dry_run=False)
+            return replace(report, registered=operations.copying.register_copy(unit, plan))
 
     def rehearse(self, name: str, *, kit: Path | None = None) -> items.RehearseReport:
         """Prove that a snapshot can be restored, without writing anything."""

@@ -134,6 +134,39 @@ NOTICE_RETRY: Final = timedelta(seconds=30)
 NOTICE_RETRY_LONGEST: Final = timedelta(hours=1)
 """After a failure the next attempt waits, each time twice as long, up to this."""
 
+# --- volumes: signs of an attack -----------------------------------------------------------------
+
+ATTACK_SPAN: Final = timedelta(days=1)
+"""What happens within a day is judged together: what encrypts a volume takes minutes to hours."""
+
+ATTACK_LEAST: Final = 16 * MIB
+"""Less than that replaced in a day is no attack on a volume, whatever its share."""
+
+ATTACK_KNOWN: Final = timedelta(days=7)
+"""Younger volumes have no habits yet; nothing of them can lapse either, for MIN_LOCK."""
+
+ATTACK_SNAPSHOTS: Final = 5
+"""As many snapshots have to say what is usual, at least."""
+
+ATTACK_HABIT_DAYS: Final = 30
+"""The days that say so: all their snapshots are still there, by MIN_LOCK."""
+
+ATTACK_SHARE: Final = 0.5
+"""The share of the contents that has to be gone in a day: most of them is no day's work."""
+
+ATTACK_FACTOR: Final = 4.0
+"""How many times the usual share that has to be: work varies, by two or three."""
+
+ATTACK_OPAQUE_SHARE: Final = 0.1
+"""The share that suffices where what came instead does not shrink, and what was there did."""
+
+ATTACK_OPAQUE: Final = 0.95
+"""What new contents shrink to where they are encrypted; zstd takes a few per cent off any others
+but media and archives."""
+
+ATTACK_CLEAR: Final = 0.8
+"""What a volume's contents usually shrink to, at most, where that tells encrypted ones apart."""
+
 # --- governance: budgets -------------------------------------------------------------------------
 
 BUDGET_SPAN: Final = timedelta(minutes=10)
@@ -162,6 +195,15 @@ HABITS_LOOKED_AT: Final = 200
 
 APPROVAL_LIFE: Final = timedelta(hours=24)
 """How long what waits for people can be agreed to, and then be done."""
+
+# --- governance: tasks elsewhere -----------------------------------------------------------------
+
+TRACKER_TIMEOUT: Final = timedelta(seconds=5)
+TRACKER_LONGEST: Final = timedelta(seconds=30)
+"""How long a tracker may take by default, and at most: a delete waits for it."""
+
+TRACKER_ANSWER: Final = 16 * KIB
+"""The bytes of its answer, at most: a task is a few lines."""
 
 # --- governance: tokens --------------------------------------------------------------------------
 

@@ -46,10 +46,12 @@ class Opened:
         store: str | None = None,
         profile: str = "",
         recipients: tuple[str, ...] = (),
+        environment: str = "",
     ) -> InitResult:
         """Make a vault; without `store`, backups go below its home (NOT ISOLATED).
 
-        `profile` names the writer's credentials. Raises AlreadyInitialised, NotWriteOnce.
+        `profile` names the writer's credentials, `environment` the only one there is to be.
+        Raises AlreadyInitialised, NotWriteOnce.
         """
         home = home or settings.home(os.environ)
         wish = operations.establish.Founding(
@@ -58,6 +60,7 @@ class Opened:
             writer_name=socket.gethostname(),
             profile=profile,
             recipients=recipients,
+            environment=environment,
         )
         with settings.usable(home):
             return compose.found(wish)
@@ -74,15 +77,16 @@ class Opened:
     ) -> Self:
         """Open this host's vault; the store is reached when it is first needed.
 
-        With an `environment`, no other is there for whatever is asked of it.
+        With an `environment`, or where vault.toml names the one that is served, no other is there
+        for whatever is asked of it.
         """
         if home is None:
             home = config.absolute().parent if config else settings.home(os.environ)
         stack = ExitStack()
         with stack:
             local = compose.local_unit(home, config, role, progress or _SILENT, stack)
-            scoped = replace(local, catalog=local.catalog.scoped(environment))
-            return cls(scoped, role, stack.pop_all())
+            served = local.catalog.scoped(local.settings.serves.environment).scoped(environment)
+            return cls(replace(local, catalog=served), role, stack.pop_all())
 
     @classmethod
     def from_store(

@@ -99,7 +99,7 @@ class Finding:
     """Something a capture or restore met and worked around; `what` is a stable word."""
 
     # vanished, unreadable, changing, type-changed, not-captured, not-restored, extra, displaced,
-    # unmatched
+    # unmatched, attack-suspected
     what: str
     path: bytes
     detail: str

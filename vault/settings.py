@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
 
+from vault import limits
 from vault.clock import format_span, format_time, parse_span
 from vault.errors import DiskFull, NotInitialised, SettingsError, UsageError
 from vault.limits import PROTECTED_WINDOW_FLOOR
@@ -31,9 +33,11 @@ TopicName = Literal[
     "purge_due",
     "volume_vanished",
     "volume_replaced",
+    "volume_attacked",
     "quarantine_lost",
 ]
 
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _LISTEN: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}")
 
 
@@ -80,6 +84,23 @@ class Environment(_Table, frozen=True):
             )
 
 
+class TrackerSettings(_Table, frozen=True):
+    """Where tasks are asked for that vault does not know; an empty URL is nowhere."""
+
+    url: str = ""
+    timeout: Span = Span(seconds=limits.TRACKER_TIMEOUT.total_seconds())
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        if self.url and not (safe and parts.hostname):
+            raise ValueError(f"“{self.url}”: a tracker is asked over https, or on loopback")
+        if parts.username is not None or parts.password is not None or parts.fragment:
+            raise ValueError("a tracker's URL holds no user, password or fragment")
+        if self.timeout > limits.TRACKER_LONGEST:
+            raise ValueError(f"a tracker has {format_span(limits.TRACKER_LONGEST)} at most")
+
+
 class DaemonSettings(_Table, frozen=True):
     """The daemon's habits. `listen` (host:port, empty for none) serves /metrics and /healthz."""
 
@@ -107,6 +128,12 @@ class AuditSettings(_Table, frozen=True):
             raise ValueError("timestamp_url needs timestamp_roots: its time stamps are checked")
         if self.timestamp_url and not self.timestamp_url.startswith(("https://", "http://")):
             raise ValueError("timestamp_url is not https://host/path")
+
+
+class Serves(_Table, frozen=True):
+    """The one environment that this home serves, empty for all: no other is there for it."""
+
+    environment: str = ""
 
 
 class Defaults(_Table, frozen=True):
@@ -148,8 +175,10 @@ class Settings(_Table, frozen=True):
     """All of vault.toml. `roles` has every role, named in the file or not."""
 
     store: StoreSettings
+    serves: Serves = Serves()
     roles: dict[RoleName, Role] = {}
     environments: dict[str, Environment] = {}
+    tracker: TrackerSettings = TrackerSettings()
     daemon: DaemonSettings = DaemonSettings()
     defaults: Defaults = Defaults()
     audit: AuditSettings = AuditSettings()
@@ -166,6 +195,11 @@ class Settings(_Table, frozen=True):
     def store_url(self) -> str:
         """The store's URL, as written."""
         return self.store.url
+
+    @property
+    def environment(self) -> str:
+        """Where a new volume belongs, where nobody says otherwise."""
+        return self.serves.environment or self.defaults.environment
 
 
 def home(environ: Mapping[str, str]) -> Path:
@@ -218,14 +252,15 @@ def parse_settings(text: str, source: str = "vault.toml") -> Settings:
         ) from error
 
 
-def default_text(store_url: str, at: datetime, *, profile: str = "") -> str:
+def default_text(store_url: str, at: datetime, *, profile: str = "", environment: str = "") -> str:
     """The vault.toml that `init` writes at `at`; all else in it shows defaults, as comments.
 
-    `profile` is the writer's credential profile.
+    `profile` is the writer's credential profile, `environment` the only one that is served.
     """
+    served = f"[serves]\nenvironment = {_quoted(environment)}" if environment else _SERVES
     role = f"[roles.writer]\nprofile = {_quoted(profile)}" if profile else _WRITER
     text = _TEMPLATE.replace("@TIME@", format_time(at)).replace("@URL@", _quoted(store_url))
-    return text.replace("@WRITER@", role)
+    return text.replace("@WRITER@", role).replace("@SERVES@", served)
 
 
 def _quoted(text: str) -> str:
@@ -248,6 +283,9 @@ def _invalid(message: str, hint: str) -> SettingsError:
     return SettingsError(message, safe="Nothing was changed.", hint=hint)
 
 
+_SERVES: Final = """\
+# [serves]
+# environment = \"\""""
 _WRITER: Final = """\
 # [roles.writer]
 # profile = \"\""""
@@ -274,6 +312,9 @@ url = @URL@
 # [roles.reader]          # reads; enough to restore
 # profile = ""
 
+# The one environment that this home serves; unset: all. No other is there for what runs from here.
+@SERVES@
+
 # An environment's undo window can be longer than the charter's; below 48h a protected one refuses.
 # [environments.production]
 # kind = "protected"
@@ -281,6 +322,12 @@ url = @URL@
 # How many deletes anybody may make there in ten minutes. Unset: 10 of an agent, on 5 volumes at
 # most, 60 of a person, 120 of all together; what is more waits for a person.
 # deletes = 500
+
+# Tasks that vault does not know are asked for here, over https or on loopback:
+# GET URL?task=…&environment=…, with $VAULT_TRACKER_TOKEN as bearer where that is set.
+# [tracker]
+# url = ""
+# timeout = "5s"
 
 [daemon]
 # Where /metrics and /healthz are served; "" for nowhere. It has no password: keep it on loopback.
@@ -312,6 +359,7 @@ url = @URL@
 # url_file = "notify-ops.url"             # instead of: url = "https://hooks.example.org/vault"
 # key_file = "notify-ops.key"
 # Only these; unset, all: tombstone_made, approval_wanted, identity_frozen, panic, purge_due,
-# attestation_failed, verification_failed, volume_vanished, volume_replaced, quarantine_lost.
+# attestation_failed, verification_failed, volume_vanished, volume_replaced, volume_attacked,
+# quarantine_lost.
 # events = ["tombstone_made", "approval_wanted"]
 """

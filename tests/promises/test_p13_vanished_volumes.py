@@ -238,3 +238,43 @@ def locked_beyond(days: Days, snapshot: str, offset: timedelta) -> bool:
             Bucket=days.scene.bucket.name, Key=found["Key"], VersionId=found["VersionId"]
         )
     return bool(head["ObjectLockRetainUntilDate"] - found["LastModified"] > offset)
+
+
+@pytest.mark.rgw
+def test_a_volume_encrypted_from_inside_keeps_its_past(rgw_own: Server, tmp_path: Path) -> None:
+    """The source is there and is itself: only its contents are gone. On a server, for months."""
+    scene = make_scene(fresh_bucket(rgw_own), tmp_path, tree=False)
+    days, texts = Days(scene), [scene.source / f"{number}.txt" for number in range(3)]
+    for path in texts:
+        path.write_bytes(os.urandom(4 << 20).hex().encode())
+    wait_for_the_hour()
+    good = {scene.snapshot().id for _ in range(5)}
+    kept = read_tree(scene.source)
+
+    days.move(server=8 * DAY, host=8 * DAY)
+    for path in texts:
+        path.write_bytes(os.urandom(path.stat().st_size))
+    captured = [i for i in days.daemon() if i["task"] == "capture"]
+    assert [i["outcome"] for i in captured] == ["done"]
+    assert "attack_suspected" in stored_types(days)
+    (status,) = days.run("status")
+    (note,) = [note for note in status["notes"] if "looks attacked" in note]
+    assert "100% of its contents were replaced within a day" in note
+
+    days.move(server=80 * DAY, host=80 * DAY)
+    days.daemon()
+    days.run("collector", "--once", role="collector")
+    assert good <= of_volume(days, "db")
+    last = max(good)
+    assert last in note
+    target = tmp_path / "back"
+    days.run("restore", last, "--to", str(target), "--kit", str(scene.kit))
+    assert read_tree(target) == kept
+
+    # Acknowledged, it is like any other: what its hour keeps but the last may go.
+    days.run("volume", "acknowledge", "db")
+    days.move(server=120 * DAY, host=120 * DAY)
+    days.run("snapshot", "db")
+    days.run("collector", "--once", role="collector")
+    assert of_volume(days, "db") & good == {last}
+    days.move(server=NOW, host=NOW)

@@ -67,6 +67,7 @@ ARROWS: Final[dict[str, dict[str, str]]] = {
         "operations": "the verbs of governance, offered beside the library's",
         "governance": "its values are what they answer with",
     },
+    "tracker": {"governance": "what it was told is a value of the decision's"},
     "process": {},
     "testing": {
         **dict.fromkeys(
@@ -130,7 +131,7 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "pyrage": ("vault.codec.keyring",),
     "platformdirs": ("vault.settings",),
     "ulid": ("vault.ids", "vault.store.s3_probe"),  # a canary is named by a ULID alone
-    "httpx": ("vault.client",),
+    "httpx": ("vault.client", "vault.tracker"),
     "fastapi": ("vault.api",),
     "starlette": ("vault.api",),
     "pydantic": ("vault.api", "vault.mcp.server"),

@@ -66,7 +66,7 @@ def show_volume(who: Known, name: Named) -> VolumeItem:
 def register_volume(who: Known, name: Named, wish: Registration) -> VolumeItem:
     """Register a volume: it is protected from its first snapshot on, which is due at once."""
     with who.vault() as vault:
-        environment = who.principal.environment or wish.environment or "production"
+        environment = who.principal.environment or wish.environment
         if wish.environment not in ("", environment):
             raise UsageError(f"there is no environment “{wish.environment}”")
         enrolment = Enrolment(

@@ -12,6 +12,7 @@ import msgspec
 from vault.catalog.connection import Connection, to_column
 from vault.catalog.naming import find_id
 from vault.errors import SnapshotUnknown
+from vault.lifecycle.attack import Change
 from vault.lifecycle.retention import Keep
 
 
@@ -43,12 +44,13 @@ class SnapshotRow:
     keep: Keep
     retain_until: datetime
     locked_until: datetime
+    change: Change | None = None
 
 
 _OF_HEADER: Final = (
     *("id", "volume", "volume_name", "environment", "adapter", "parent", "session"),
     *("started_at", "finished_at", "files", "bytes", "bytes_added", "findings"),
-    *("final_for", "keep", "retain_until"),
+    *("final_for", "keep", "retain_until", "change"),
 )
 
 

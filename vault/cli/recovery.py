@@ -21,6 +21,7 @@ app: Final = typer.Typer()
     "vault restore photos --to /srv/photos-back",
     "vault restore photos --in-place --at 2026-04-24T09:30:00Z --include 'holidays/**'",
     "vault restore photos --store s3://backups/main --kit recovery.kit --to /srv/photos",
+    "vault restore photos --environment preview --to /srv/preview/photos",
 )
 def restore(
     call: Call,
@@ -43,6 +44,16 @@ def restore(
     include: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Only such paths; may repeat.")
     ] = None,
+    environment: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Make --to DIR a volume of this ephemeral environment."),
+    ] = "",
+    name: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="That volume's name.", show_default="its own, with -copy"
+        ),
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written; write nothing.")
     ] = False,
@@ -53,12 +64,15 @@ def restore(
     """Write what is stored back to disk.
 
     The volume's contents go to --to DIR or, with --in-place, to where they came from. With --store
-    and --kit no vault needs to be set up here. Leaves with status 3 where something was not whole.
+    and --kit no vault needs to be set up here. With --environment it becomes a volume of its own,
+    to work on instead of the original. Leaves with status 3 where something was not whole.
     """
     if (to is None) != in_place:
         raise UsageError(
             "Say where to: --to DIR or --in-place", hint="For example: --to ./restored"
         )
+    if name and not environment:
+        raise UsageError("--name is a new volume's", hint="Add --environment NAME.")
     request = RestoreRequest(
         what=what,
         to=to.absolute() if to else None,
@@ -67,11 +81,13 @@ def restore(
         include=tuple(include or ()),
         dry_run=dry_run,
         kit=kit,
+        environment=environment,
+        name=name,
     )
     with call.reading(Away(store, kit, profile)) as vault:
         report = vault.restore(request)
     fields = ("snapshot", "volume", "target", "files", "bytes", "written", "skipped", "dry_run")
-    call.output.item("restore", report, fields)
+    call.output.item("restore", report, (*fields, "registered"))
     if report.saved:
         call.output.say("What stood there before comes back with:")
         call.output.say(f"  vault restore {report.saved} --in-place", "green")

@@ -49,6 +49,9 @@ def init(
         str, typer.Option(help="The writer's credential profile in your AWS configuration.")
     ] = "",
     recipient: Recipients = None,
+    environment: Annotated[
+        str, typer.Option(metavar="NAME", help="The only environment that is to be in it.")
+    ] = "",
 ) -> None:
     """Make a vault: keys, a store, a settings file.
 
@@ -57,7 +60,9 @@ def init(
     """
     out = call.output
     recipients = tuple(recipient or ())
-    made = facade().init(call.home, store=store, profile=profile, recipients=recipients)
+    made = facade().init(
+        call.home, store=store, profile=profile, recipients=recipients, environment=environment
+    )
     out.item("vault", made, ("vault", "home", "store"))
     out.warn(f"The recovery kit is in {made.kit}")
     out.warn(_OWN_KEY if recipients else _KIT_READS)

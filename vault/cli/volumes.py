@@ -38,7 +38,9 @@ def add(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="The directory to protect.", readable=False)
     ],
-    environment: Annotated[str, typer.Option(help="Its environment.")] = "production",
+    environment: Annotated[
+        str, typer.Option(help="Its environment.", show_default="production, or what is served")
+    ] = "",
     schedule: Annotated[
         str,
         typer.Option(metavar="CRON", help="When: five cron fields, @daily, or “every 15m”."),

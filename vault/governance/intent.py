@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -63,6 +63,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool = False
 
 
+Tracked: TypeAlias = Task | str
+"""What an external tracker says of a task that is not in the book: the task, or what is amiss."""
+
+
 class Tasks:
     """The book of tasks."""
 
@@ -88,24 +92,35 @@ class Tasks:
         """One task by its exact name."""
         return self._tasks.get((environment, name))
 
-    def fact(self, request: Request, now: datetime) -> tuple[TaskFact, str]:
-        """How the task that a request names fits it, and in words what is amiss."""
+    def fact(
+        self, request: Request, now: datetime, tracked: Tracked | None = None
+    ) -> tuple[TaskFact, str]:
+        """How the task that a request names fits it, and in words what is amiss.
+
+        What a tracker says counts only for a task that this book does not know.
+        """
         if not request.task:
             return TaskFact.UNNAMED, "name the task that it belongs to"
-        task = self._tasks.get((request.environment, request.task))
+        task = self._tasks.get((request.environment, request.task)) or tracked
         if task is None:
             return TaskFact.UNKNOWN, f"there is no task {request.task}; add it: vault task add"
-        if task.closed or (task.until is not None and now >= task.until):
-            when = f" since {format_time(task.until)}" if task.until and not task.closed else ""
-            return TaskFact.CLOSED, f"the task {task.task} is closed{when}"
-        who = request.principal.name
-        if who not in task.assignees:
-            whose = ", ".join(task.assignees) or "nobody"
-            return TaskFact.NOT_ASSIGNED, f"{task.task} is assigned to {whose}, not to {who}"
-        if request.verb.value not in task.verbs or not covers(task.volumes, request):
-            what = f"{', '.join(task.verbs)} of {', '.join(task.volumes) or 'nothing'}"
-            return TaskFact.NOT_COVERING, f"{task.task} covers {what}"
-        return TaskFact.FITS, ""
+        if isinstance(task, str):
+            return TaskFact.UNKNOWN, task
+        return _fit(task, request, now)
+
+
+def _fit(task: Task, request: Request, now: datetime) -> tuple[TaskFact, str]:
+    if task.closed or (task.until is not None and now >= task.until):
+        when = f" since {format_time(task.until)}" if task.until and not task.closed else ""
+        return TaskFact.CLOSED, f"the task {task.task} is closed{when}"
+    who = request.principal.name
+    if who not in task.assignees:
+        whose = ", ".join(task.assignees) or "nobody"
+        return TaskFact.NOT_ASSIGNED, f"{task.task} is assigned to {whose}, not to {who}"
+    if request.verb.value not in task.verbs or not covers(task.volumes, request):
+        what = f"{', '.join(task.verbs)} of {', '.join(task.volumes) or 'nothing'}"
+        return TaskFact.NOT_COVERING, f"{task.task} covers {what}"
+    return TaskFact.FITS, ""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ class Topic(StrEnum):
     PURGE_DUE = "purge_due"
     VOLUME_VANISHED = "volume_vanished"
     VOLUME_REPLACED = "volume_replaced"
+    VOLUME_ATTACKED = "volume_attacked"
     QUARANTINE_LOST = "quarantine_lost"
     TEST = "test"
 
@@ -73,6 +74,7 @@ _STEPS: Final[Mapping[str, Topic]] = {
     "quarantined": Topic.TOMBSTONE_MADE,
     "source_vanished": Topic.VOLUME_VANISHED,
     "source_replaced": Topic.VOLUME_REPLACED,
+    "attack_suspected": Topic.VOLUME_ATTACKED,
     "found_destroyed": Topic.QUARANTINE_LOST,
 }
 _CHECKS: Final[Mapping[str, Topic]] = {
@@ -232,6 +234,18 @@ def _volume_replaced(_: Mapping[str, Any], known: Known) -> tuple[str, str]:
     )
 
 
+def _volume_attacked(_: Mapping[str, Any], known: Known) -> tuple[str, str]:
+    return (
+        f"vault: “{known.volume}” changes as if it were under attack",
+        (
+            "Most of it was encrypted, wiped or overwritten within a day. It is still captured, and "
+            "none of its snapshots expires; vault status names the last one from before.
+"
+            f"Once you have looked: vault volume acknowledge {known.volume}"
+        ),
+    )
+
+
 def _quarantine_lost(_: Mapping[str, Any], known: Known) -> tuple[str, str]:
     return (
         f"vault: the deleted “{known.volume}” is gone from quarantine",
@@ -252,5 +266,6 @@ _WORDS: Final[Mapping[Topic, _Words]] = {
     Topic.PURGE_DUE: _purge_due,
     Topic.VOLUME_VANISHED: _volume_vanished,
     Topic.VOLUME_REPLACED: _volume_replaced,
+    Topic.VOLUME_ATTACKED: _volume_attacked,
     Topic.QUARANTINE_LOST: _quarantine_lost,
 }

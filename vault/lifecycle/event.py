@@ -6,6 +6,7 @@
     keep_changed         keep (of what is stored from now on)
     source_replaced      identity (who stands there now)
     source_acknowledged  identity (who is accepted from now on; optional), owner
+    attack_suspected     snapshot (the one that told), before (the last from before that day)
     delete_requested     volume_name, environment, provider, window_seconds
     quarantine_started   location, held_at, identity
     quarantined          uptime (accumulated boot seconds as the writer counted them)
@@ -33,6 +34,7 @@ class EventType(StrEnum):
     SOURCE_VANISHED = "source_vanished"
     SOURCE_REPLACED = "source_replaced"
     SOURCE_ACKNOWLEDGED = "source_acknowledged"
+    ATTACK_SUSPECTED = "attack_suspected"
     DELETE_REQUESTED = "delete_requested"
     DELETE_DENIED = "delete_denied"
     APPROVAL_ASKED = "approval_asked"

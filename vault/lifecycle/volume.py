@@ -47,6 +47,9 @@ VOLUME_TABLE: Final[dict[tuple[VolumeState, EventType], VolumeState]] = {
     (VolumeState.VANISHED, EventType.SOURCE_ACKNOWLEDGED): VolumeState.REMOVED,
     (VolumeState.REPLACED, EventType.SOURCE_ACKNOWLEDGED): VolumeState.ACTIVE,
     (VolumeState.REMOVED, EventType.SOURCE_ACKNOWLEDGED): VolumeState.REMOVED,
+    (VolumeState.ACTIVE, EventType.ATTACK_SUSPECTED): VolumeState.ACTIVE,
+    (VolumeState.PAUSED, EventType.ATTACK_SUSPECTED): VolumeState.PAUSED,
+    (VolumeState.TOMBSTONED, EventType.ATTACK_SUSPECTED): VolumeState.TOMBSTONED,
     (VolumeState.ACTIVE, EventType.VOLUME_REMOVED): VolumeState.REMOVED,
     (VolumeState.PAUSED, EventType.VOLUME_REMOVED): VolumeState.REMOVED,
     (VolumeState.VANISHED, EventType.VOLUME_REMOVED): VolumeState.REMOVED,
@@ -71,6 +74,7 @@ _ALARMS: Final = {
     EventType.SOURCE_VANISHED: "vanished",
     EventType.SOURCE_REPLACED: "replaced",
     EventType.FOUND_DESTROYED: "destroyed",
+    EventType.ATTACK_SUSPECTED: "attacked",
 }
 
 
@@ -78,12 +82,12 @@ _ALARMS: Final = {
 class Volume:
     """One volume. All times are the store's.
 
-    `alarm` (vanished, replaced, destroyed, or empty) stays until a person has acknowledged it,
-    whatever the state has become. `found` is the identity that stands in the place of a replaced
-    one. `keep` is text that `parse_keep` reads; `kept` has what it was before, each until when:
-    what was stored by then goes on by it. `tombstone` is that of the delete under way or last
-    done. `owner` is the key id of the writer that looks after it. `closed_at` is set while removed.
-    `refused` lists stored events that the table did not allow; they changed nothing.
+    `alarm` (vanished, replaced, destroyed, attacked, or empty) stays until a person has
+    acknowledged it, whatever the state has become. `found` is the identity that stands in the place
+    of a replaced one. `keep` is text that `parse_keep` reads; `kept` has what it was before, each
+    until when: what was stored by then goes on by it. `tombstone` is that of the delete under way
+    or last done. `owner` is the key id of the writer that looks after it. `closed_at` is set while
+    removed. `refused` lists stored events that the table did not allow; they changed nothing.
     """
 
     id: str
@@ -185,6 +189,8 @@ def _apply(volume: Volume, former: VolumeState, event: Event) -> Volume:
             return replace(volume, alarm=_ALARMS[event.type], found="")
         case EventType.SOURCE_REPLACED:
             return replace(volume, alarm=_ALARMS[event.type], found=details("identity", ""))
+        case EventType.ATTACK_SUSPECTED:
+            return replace(volume, alarm=volume.alarm or _ALARMS[event.type])
         case EventType.SOURCE_ACKNOWLEDGED:
             accepted = details("identity", "") or (
                 volume.found if former is VolumeState.REPLACED else ""

@@ -55,6 +55,16 @@ def add_recipient(store: WritableStore, kit: RecoveryKit, recipient: str) -> Cha
     return _store_next(store, kit, latest, {"recipients": (*latest.charter.recipients, recipient)})
 
 
+def check_environment_name(name: str) -> None:
+    """Raises UsageError where no environment can be called so."""
+    if _ENVIRONMENT.fullmatch(name) is None:
+        raise UsageError(
+            f"“{name}” cannot be an environment's name",
+            safe="The charter stays as it is.",
+            hint="Use up to 40 small letters, digits and dashes, for example preview.",
+        )
+
+
 def environment_terms(*, ephemeral: bool, window: timedelta) -> EnvironmentTerms:
     """The terms of a new environment. Raises UsageError: a protected one has 48 hours at least."""
     if not ephemeral and window < limits.PROTECTED_WINDOW_FLOOR:
@@ -78,12 +88,7 @@ def add_environment(
             safe="The charter stays as it is.",
             hint="Its class and window were settled when it was made; choose another name.",
         )
-    if _ENVIRONMENT.fullmatch(name) is None:
-        raise UsageError(
-            f"“{name}” cannot be an environment's name",
-            safe="The charter stays as it is.",
-            hint="Use up to 40 small letters, digits and dashes, for example preview.",
-        )
+    check_environment_name(name)
     environments = {**latest.charter.environments, name: terms}
     return _store_next(store, kit, latest, {"environments": environments})
 

@@ -25,6 +25,7 @@ from vault.lifecycle.retention import lock_target, parse_keep
 from vault.lifecycle.volume import Volume, VolumeState
 from vault.operations.identity import found_at, identity_text, insist_own, is_registered
 from vault.operations.record import Draft, record, refresh
+from vault.operations.suspect import look_for_attack
 from vault.operations.unit import WriteUnit, exclusive
 from vault.provider import Capture, Entry, Finding, Kind, Provider, SourceIdentity
 from vault.repository.index_objects import sync_index
@@ -75,7 +76,7 @@ def capture(unit: WriteUnit, plan: CapturePlan) -> tuple[SnapshotRecord, tuple[F
             findings = [*walk.findings, *tally.findings]
             stored = recording.commit(findings)
         unit.catalog.snapshots.put(stored)
-        return stored, tuple(findings)
+    return stored, (*findings, *look_for_attack(unit, plan.volume.id))
 
 
 def check_source(unit: WriteUnit, provider: Provider, plan: CapturePlan) -> SourceIdentity:

@@ -26,7 +26,7 @@ class Enrolment:
 
     name: str
     path: str
-    environment: str = "production"
+    environment: str = ""
     provider: str = "directory"
     schedule: str = ""
     keep: str = ""
@@ -38,13 +38,24 @@ def enroll(unit: WriteUnit, wish: Enrolment) -> Volume:
     Raises VolumeExists, SourceOverlaps (another volume, the store, the vault's home),
     SourceVanished, UsageError (schedule, keep, environment).
     """
+    wish = replace(wish, environment=wish.environment or unit.settings.environment)
+    let_enroll(unit, wish)
+    return register(unit, wish)
+
+
+def let_enroll(unit: WriteUnit, wish: Enrolment) -> None:
+    """Ask whether a volume may be registered so. Raises as `enroll` does."""
     _check_environment(unit, wish.environment)
     admit(unit, Question(Verb.ADD, volume=wish.name, environment=wish.environment))
     _check_words(unit, wish)
+
+
+def register(unit: WriteUnit, wish: Enrolment) -> Volume:
+    """Register what `let_enroll` has let pass. Raises VolumeExists and the like."""
     provider = unit.provider(wish.provider)
     with exclusive(unit.home, "volumes"):
         identity = provider.identify(wish.path)
-        _check_apart(unit, provider, wish, identity)
+        check_apart(unit, wish, identity)
         draft = Draft(
             type=EventType.VOLUME_ADDED,
             volume=new_id("vol", unit.clock.now()),
@@ -138,9 +149,12 @@ def _check_words(unit: WriteUnit, wish: Enrolment) -> None:
     parse_keep(wish.keep or unit.settings.defaults.keep)
 
 
-def _check_apart(
-    unit: WriteUnit, provider: Provider, wish: Enrolment, identity: SourceIdentity
-) -> None:
+def check_apart(unit: WriteUnit, wish: Enrolment, identity: SourceIdentity | None) -> None:
+    """Refuse a name or place that is taken; `identity` is None while nothing stands there yet.
+
+    Raises VolumeExists, SourceOverlaps.
+    """
+    provider = unit.provider(wish.provider)
     for other in unit.catalog.whole().volumes.all():
         if other.state == "removed" and not _leaves_protection(unit, other, wish):
             continue
@@ -152,7 +166,7 @@ def _check_apart(
             )
         if other.provider != wish.provider or not owns(unit, other):
             continue  # another host's places mean nothing here
-        same = provider.is_same(identity, read_identity(other.identity))
+        same = identity is not None and provider.is_same(identity, read_identity(other.identity))
         if same or provider.overlaps(wish.path, other.location):
             own = unit.catalog.environment in ("", other.environment)
             what = f"the volume “{other.name}” at {other.location}" if own else "another volume"

@@ -25,7 +25,7 @@ from vault.errors import AlreadyInitialised, KitWrong, VaultMissing
 from vault.ids import new_id
 from vault.lifecycle.retention import Keep
 from vault.operations import homes
-from vault.operations.amend import record_lock
+from vault.operations.amend import check_environment_name, record_lock
 from vault.operations.items import InitResult
 from vault.operations.unit import exclusive
 from vault.repository.charter import (
@@ -43,13 +43,22 @@ ENVIRONMENTS = ("production", "staging")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Founding:
-    """What a new vault is to be; without `recipients` an identity is made and put into the kit."""
+    """What a new vault is to be; without `recipients` an identity is made and put into the kit.
+
+    With an `environment` there is no other in it.
+    """
 
     home: Path
     store_url: str
     writer_name: str
     profile: str = ""
     recipients: tuple[str, ...] = ()
+    environment: str = ""
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Those of the charter: the one that was asked for, or the usual ones."""
+        return (self.environment,) if self.environment else ENVIRONMENTS
 
 
 def establish(store: WritableStore, clock: Clock, wish: Founding) -> InitResult:
@@ -59,6 +68,8 @@ def establish(store: WritableStore, clock: Clock, wish: Founding) -> InitResult:
     none), StoreError. What was written before an error is taken up by the next call.
     """
     homes.check_year(clock)
+    for name in wish.environments:
+        check_environment_name(name)
     with exclusive(wish.home, "init"):  # of two at once, one would keep a kit that opens nothing
         return _establish(store, clock, wish)
 
@@ -71,12 +82,15 @@ def _establish(store: WritableStore, clock: Clock, wish: Founding) -> InitResult
     _prove(kit, recipients)
     writer, purger = _writer_keys(wish, kit), _purger_key(wish)
     if _stored_charter(store, kit) is None:
-        charter = _charter(store, kit, recipients, (writer, purger))
+        keys = (writer, purger)
+        charter = _charter(store, kit, recipients, keys, wish.environments)
         assert kit.root is not None
         store_charter(store, charter, kit.root, record_lock(store.now()))
     homes.write_private(wish.home / homes.ROOT, kit.root_public + "\n")
     homes.write_private(wish.home / homes.VAULT, kit.vault + "\n")
-    text = default_text(wish.store_url, store.now(), profile=wish.profile)
+    text = default_text(
+        wish.store_url, store.now(), profile=wish.profile, environment=wish.environment
+    )
     homes.write_private(wish.home / homes.SETTINGS, text)
     return InitResult(
         home=wish.home,
@@ -165,6 +179,7 @@ def _charter(
     kit: RecoveryKit,
     recipients: tuple[str, ...],
     keys: tuple[WriterKeys, SigningKey],
+    environments: tuple[str, ...],
 ) -> Charter:
     now = store.now()
     writer, purger = keys
@@ -181,7 +196,7 @@ def _charter(
             Member(key=purger.public_hex, role="purger", name="purger", added_at=now),
         ),
         environments={
-            name: EnvironmentTerms(kind="protected", window_seconds=window) for name in ENVIRONMENTS
+            name: EnvironmentTerms(kind="protected", window_seconds=window) for name in environments
         },
         keep=Keep(),
         min_lock_seconds=int(limits.MIN_LOCK.total_seconds()),

@@ -28,7 +28,9 @@ def extend(unit: WriteUnit) -> ExtendReport:
     Raises StoreError; what was extended before stays extended.
     """
     now = unit.reader.now()
-    records = tuple(list_snapshots(unit.reader, unit.charter, unit.tampering))
+    scope = unit.catalog.environment
+    listed = list_snapshots(unit.reader, unit.charter, unit.tampering)
+    records = tuple(record for record in listed if scope in ("", record.header.environment))
     wanted = retained(
         [facts_of(record) for record in records],
         standings(unit),

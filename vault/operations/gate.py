@@ -1,8 +1,9 @@
 """The single call into governance, before any effect: Allow passes, Ask and Deny raise.
 
-Order, under one lock of this home: facts → decision → the request's entry waits in the audit log,
-which is what grants, approvals and budgets are counted by → the log is in the store → answer. So
-two requests at once never use one grant twice, and no effect is without its entry.
+Order: a tracker is asked, where one has to be; then, under one lock of this home: facts → decision
+→ the request's entry waits in the audit log, which is what grants, approvals and budgets are
+counted by → the log is in the store → answer. So two requests at once never use one grant twice,
+and no effect is without its entry.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from vault.audit.entry import EntryKind
 from vault.clock import format_span
 from vault.errors import ApprovalNeeded, Denied, StoreError
 from vault.governance.approval import Plan
 from vault.governance.decision import Allow, Ask, Decision
 from vault.governance.facts import ApprovalFact, Facts, facts_body
+from vault.governance.intent import Task, Tracked
 from vault.governance.policy import decide, rule_ids
 from vault.governance.principal import Principal
 from vault.governance.request import Request, Verb
@@ -25,6 +29,7 @@ from vault.lifecycle.volume import Volume
 from vault.operations import approve, behaviour, freeze, policy
 from vault.operations.audit import commit
 from vault.operations.ledger import Place, enter
+from vault.operations.tracking import look_up
 from vault.operations.unit import RecordUnit, exclusive, window_of
 from vault.operations.uptime import accumulated_uptime
 
@@ -62,12 +67,16 @@ class Admission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A request with all that is known of it; `grant` and `ask` are what it would use up."""
+    """A request with all that is known of it; `grant` and `ask` are what it would use up.
+
+    `tracked` is its task, where a tracker knows it and vault does not.
+    """
 
     facts: Facts
     plan: Plan
     grant: str
     ask: str
+    tracked: Task | None
 
 
 def admit(unit: RecordUnit, question: Question) -> Admission:
@@ -75,10 +84,11 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
 
     Raises Denied, ApprovalNeeded, StoreError; on any of them nothing has changed.
     """
+    tracked = look_up(unit, question.verb, question.environment, question.task)
     with exclusive(unit.home, "gate"):
         now = unit.reader.now()
         rules, _ = policy.current(unit)
-        case = gather(unit, question, now, rules.digest)
+        case = gather(unit, question, now, rules.digest, tracked)
         decision = decide(case.facts, rules)
         place = Place(question.environment, question.volume_id)
         entry = enter(unit, EntryKind.REQUEST, _body(case, decision, rules.digest), place)
@@ -90,7 +100,13 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
     return Admission(entry.id)
 
 
-def gather(unit: RecordUnit, question: Question, now: datetime, rules: str) -> Case:
+def gather(
+    unit: RecordUnit,
+    question: Question,
+    now: datetime,
+    rules: str,
+    tracked: Tracked | None = None,
+) -> Case:
     """What is known of a request of this unit's principal. Nothing here decides."""
     books, who = unit.catalog.audit.books(), unit.principal
     terms = unit.charter.environments.get(question.environment)
@@ -123,7 +139,7 @@ def gather(unit: RecordUnit, question: Question, now: datetime, rules: str) -> C
         about=question.about,
     )
     known = books.identities.get(who.name)
-    task, why = books.tasks.fact(request, now)
+    task, why = books.tasks.fact(request, now, tracked)
     grant, grant_id = books.grants.fact(request, now)
     approval, ask = books.approvals.find(plan, books.roster, now)
     over, signals = behaviour.gather(unit, request, now, accumulated_uptime(unit))
@@ -143,7 +159,8 @@ def gather(unit: RecordUnit, question: Question, now: datetime, rules: str) -> C
         panic=books.freezes.panic,
         signals=signals,
     )
-    return Case(facts=facts, plan=plan, grant=grant_id, ask=ask)
+    foreign = tracked if isinstance(tracked, Task) else None
+    return Case(facts=facts, plan=plan, grant=grant_id, ask=ask, tracked=foreign)
 
 
 def _in_scope(who: Principal, question: Question, now: datetime) -> bool:
@@ -170,6 +187,7 @@ def _body(case: Case, decision: Decision, rules: str) -> dict[str, Any]:
         "volume_name": request.volume,
         "reason": request.reason,
         "task": request.task,
+        "tracked": msgspec.to_builtins(case.tracked),
         "about": case.plan.about,
         "bytes": request.bytes,
         "decision": type(decision).__name__.lower(),

@@ -140,7 +140,10 @@ class CheckItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRequest:
-    """What to restore and where: `to` receives the volume's contents, or `in_place`."""
+    """What to restore and where: `to` receives the volume's contents, or `in_place`.
+
+    With an `environment`, an ephemeral one, it is registered there as a volume called `name`.
+    """
 
     what: str
     to: Path | None = None
@@ -149,13 +152,16 @@ class RestoreRequest:
     include: tuple[str, ...] = ()
     dry_run: bool = False
     kit: Path | None = None
+    environment: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReport:
     """What a restore did; `written` and `skipped` count entries.
 
-    `saved` is the snapshot of what stood in the place before.
+    `saved` is the snapshot of what stood in the place before, `registered` the id of the volume
+    that it has become; each may be empty.
     """
 
     snapshot: str
@@ -168,6 +174,7 @@ class RestoreReport:
     dry_run: bool
     saved: str = ""
     findings: tuple[FindingItem, ...]
+    registered: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from typing import Final
 
 from vault import operations
 from vault.audit.entry import EntryKind
+from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import OPEN, Tombstone
-from vault.lifecycle.volume import VolumeState
+from vault.lifecycle.volume import Volume, VolumeState
 from vault.operations import homes
 from vault.operations.isolation import reachable
 from vault.operations.items import StatusReport
@@ -52,13 +53,26 @@ def _notes(unit: LocalUnit) -> Iterator[str]:
         if amiss:
             yield f"{amiss}. Look at it with: vault policy check {unit.home / homes.RULES}"
     for volume in unit.catalog.volumes.all():
-        if volume.alarm:
+        if volume.alarm == "attacked":
+            yield _attacked(unit, volume)
+        elif volume.alarm:
             yield (
                 f"“{volume.name}” {_ALARMS[volume.alarm]} outside of vault; nothing of it expires."
                 f" Look at {volume.location}, then: vault volume acknowledge {volume.name}"
             )
         elif volume.state is VolumeState.ACTIVE and not unit.catalog.snapshots.of(volume.id):
             yield f"“{volume.name}” has no snapshot yet: vault snapshot {volume.name}"
+
+
+def _attacked(unit: LocalUnit, volume: Volume) -> str:
+    """Why, and where the contents are as they were before."""
+    events = unit.catalog.events.of(volume.id)
+    told = next(e.event for e in reversed(events) if e.event.type is EventType.ATTACK_SUSPECTED)
+    return (
+        f"“{volume.name}” looks attacked: {told.reason}. Nothing of it expires; as it was before:"
+        f" {told.details.get('before') or 'its older snapshots'}. Look at {volume.location}, then:"
+        f" vault volume acknowledge {volume.name}"
+    )
 
 
 _ALARMS: Final = {

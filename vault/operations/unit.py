@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vault.clock import Clock
     from vault.codec.keyring import SigningKey, WriterKeys
     from vault.governance.principal import Principal
+    from vault.governance.tracker import Tracker
     from vault.progress import Progress
     from vault.provider import Provider
     from vault.repository.authentic import Tampering
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalUnit:
-    """What needs no store: a home, its settings, its catalog; enough to say how things stand."""
+    """What needs no store: a home, its settings, its catalog; enough to say how things stand.
+
+    `tracker` knows tasks that vault does not; None where there is none.
+    """
 
     home: Path
     settings: Settings
@@ -40,6 +44,7 @@ class LocalUnit:
     catalog: Catalog
     progress: Progress
     principal: Principal
+    tracker: Tracker | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,9 @@ def verify(unit: ReadUnit, *, deep: bool) -> VerifyReport:
     (then it was collected, and is forgotten here); tampering is one in any case.
     """
     known = unit.catalog.snapshots.all()  # before the store: a daemon may be adding to both
-    records = list(list_snapshots(unit.reader, unit.charter, unit.tampering))
+    scope = unit.catalog.environment
+    listed = list_snapshots(unit.reader, unit.charter, unit.tampering)
+    records = [record for record in listed if scope in ("", record.header.environment)]
     report = check(
         unit.reader,
         unit.charter,

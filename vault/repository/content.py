@@ -43,6 +43,11 @@ class ContentStream:
         """Bytes taken so far."""
         return self._submitted + self._end - _FRONT
 
+    @property
+    def new(self) -> tuple[int, int]:
+        """Bytes that no earlier session has stored, as they came and as they were compressed."""
+        return self._lane.new, self._lane.packed
+
     def write(self, blocks: Iterable[Buffer]) -> Span:
         """Append one content; what was appended when `blocks` raises stays as dead bytes."""
         start = self.position

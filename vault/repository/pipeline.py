@@ -38,13 +38,17 @@ class Slot:
 
 @dataclass(slots=True)
 class Prepared:
-    """A chunk as a worker leaves it; `payload` is None where it is (or will be) stored already."""
+    """A chunk as a worker leaves it; `payload` is None where it is (or will be) stored already.
+
+    `new` says that no earlier session has stored it.
+    """
 
     slot: Slot
     chunk_id: bytes
     length: int
-    compressed: bool
-    payload: bytes | None
+    new: bool
+    compressed: bool = False
+    payload: bytes | None = None
 
 
 class Workshop:
@@ -85,15 +89,16 @@ class Workshop:
         with self._guard:
             slot = self._claims.setdefault((kind, name), fresh)
         if slot is not fresh:
-            return Prepared(slot, name, len(data), False, None)
+            return Prepared(slot, name, len(data), new=True)
         found = self._packs.index.find(name, kind)
         if found is not None and self._packs.locks.holds(found[0]):
             slot.ref = ChunkRef(name, *found)
             with self._guard:
                 del self._claims[kind, name]
-            return Prepared(slot, name, len(data), False, None)
+            return Prepared(slot, name, len(data), new=found[0].session == self.keys.session)
         shrunk, payload = compress(data)
-        return Prepared(slot, name, len(data), shrunk, bytes(payload))
+        new = found is None  # one whose pack cannot be locked is stored again, and no news
+        return Prepared(slot, name, len(data), new, shrunk, bytes(payload))
 
     def submit(self, work: Callable[[], list[Prepared]]) -> Future[list[Prepared]]:
         """Have a worker do it; such work begins in the order of the calls."""
@@ -166,6 +171,7 @@ class Lane:
         self._queue: deque[tuple[Future[list[Prepared]], int]] = deque()
         self._sealing: list[Future[SealedPack]] = []
         self._queued = 0
+        self.new = self.packed = 0  # bytes that no earlier session has stored, and as compressed
         self._begin()
 
     def _begin(self) -> None:
@@ -204,6 +210,9 @@ class Lane:
         return True
 
     def _build(self, chunk: Prepared) -> None:
+        if chunk.new:
+            self.new += chunk.length
+            self.packed += len(chunk.payload or b"")
         if chunk.payload is not None:
             self._builder.add(
                 chunk.chunk_id,

@@ -24,6 +24,7 @@ from vault.codec.keyring import SessionKeys
 from vault.codec.signing import SigningKey
 from vault.errors import Corrupt, FeatureUnknown, RepositoryError
 from vault.ids import BELIEVABLE, is_id
+from vault.lifecycle.attack import Change
 from vault.lifecycle.retention import Keep
 from vault.limits import MAX_RECORD
 from vault.repository.authentic import TamperingLog, read_data, read_verified
@@ -48,7 +49,7 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     `packs` are the digests (hex) of all packs that it needs and `sessions` the ids of the sessions
     whose keys open them, its own among them. `final_for` is the tombstone whose last capture this
     is, or empty. `saved_for` is the snapshot that was restored in place of what this one holds, or
-    empty. `findings` counts; the body lists them.
+    empty. `findings` counts; the body lists them. `change` is None where nobody could count.
     """
 
     vault: str
@@ -73,6 +74,7 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     retain_until: datetime
     chunker: str
     saved_for: str = ""
+    change: Change | None = None
     features: tuple[str, ...] = ()
 
 

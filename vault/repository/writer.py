@@ -20,6 +20,7 @@ from vault.codec.chunker import PARAMETERS
 from vault.codec.keyring import WriterKeys
 from vault.errors import LockRefused, RepositoryError
 from vault.ids import new_id, next_id
+from vault.lifecycle.attack import Change
 from vault.lifecycle.retention import Keep, lock_target
 from vault.limits import CTIME_MARGIN
 from vault.progress import Progress
@@ -117,6 +118,8 @@ class Recording:
         self._unseen = 0
         self._files = 0
         self._bytes = 0
+        self._holes = 0
+        self._remembers = parent is None
         self._reported = (0, 0)
 
     def __enter__(self) -> Self:
@@ -153,6 +156,7 @@ class Recording:
         frames = read_baseline(self._baseline_path, self._parts.keys, parent.header.id)
         if frames is None:
             return self._former
+        self._remembers = True
         with ThreadPoolExecutor(_EXTENDERS, "vault-extend") as threads:
             self._locks.secure_all(parent.header.packs, parent.header.sessions, threads)
         racy_after = int((parent.header.started_at - CTIME_MARGIN).timestamp() * 1_000_000) * 1000
@@ -198,7 +202,10 @@ class Recording:
     def _count(self, entry: Entry) -> None:
         if entry.kind == _FILE:
             self._files += 1
-            self._bytes += entry.size if entry.link is None else 0
+            if entry.link is None:
+                self._bytes += entry.size
+                if entry.segments is not None:
+                    self._holes += entry.size - sum(length for _, length in entry.segments)
 
     def _look(self, entries: int) -> None:
         """Pass on what is complete; where too much waits, close the pack that it waits for."""
@@ -270,6 +277,28 @@ class Recording:
             sessions=tuple(sorted({self._keys.session, *(head.session for head in heads)})),
             retain_until=self._terms.needed,
             chunker=PARAMETERS,
+            change=self._change(),
+        )
+
+    def _change(self) -> Change | None:
+        """What became of the parent's contents; None where this host does not remember them.
+
+        All is read anew then, and cut in other places: what was stored before looks new.
+        """
+        if not self._remembers:
+            return None
+        (written, packed), parent = self._content.new, self._parent
+        data = self._bytes - self._holes
+        new = min(written, data)  # what was read again and again is there once
+        had = 0
+        if parent is not None:
+            told = parent.header.change
+            had = told.kept + told.new if told else parent.header.bytes
+        return Change(
+            kept=data - new,
+            new=new,
+            packed=packed * new // max(written, 1),
+            replaced=max(had - (data - new), 0),
         )
 
     def _pack_store(self) -> PackStore:

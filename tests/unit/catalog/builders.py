@@ -71,5 +71,6 @@ def snapshot(
         keep=Keep(1, 2, 3, 4),
         packs=("p" * 64,) * 1000,
         retain_until=at + timedelta(days=30),
+        change=None,
     )
     return Record(header, f"snapshots/{volume}/{identifier}-{'0' * 64}", at)

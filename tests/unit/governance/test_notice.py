@@ -35,6 +35,7 @@ ENTRIES = {
     Topic.TOMBSTONE_MADE: entry(EntryKind.TRANSITION, type="quarantined"),
     Topic.VOLUME_VANISHED: entry(EntryKind.TRANSITION, type="source_vanished"),
     Topic.VOLUME_REPLACED: entry(EntryKind.TRANSITION, type="source_replaced"),
+    Topic.VOLUME_ATTACKED: entry(EntryKind.TRANSITION, type="attack_suspected"),
     Topic.QUARANTINE_LOST: entry(EntryKind.TRANSITION, type="found_destroyed"),
     Topic.APPROVAL_WANTED: entry(
         EntryKind.APPROVAL_ASKED,
@@ -83,9 +84,9 @@ def test_nothing_else_is_told(kind: EntryKind) -> None:
 
 
 def test_other_steps_and_checks_are_not_told() -> None:
-    for event in set(EventType) - {"quarantined", "source_vanished", "source_replaced"}:
-        if event is not EventType.FOUND_DESTROYED:
-            assert topic_of(entry(EntryKind.TRANSITION, type=event.value)) is None
+    steps = {one.body["type"] for one in ENTRIES.values() if one.kind is EntryKind.TRANSITION}
+    for event in set(EventType) - steps:
+        assert topic_of(entry(EntryKind.TRANSITION, type=event.value)) is None
     assert topic_of(entry(EntryKind.CHECK_FAILED, check="other")) is None
     assert topic_of(entry(EntryKind.CHECK_FAILED)) is None
 

@@ -359,6 +359,7 @@ _FREEZES: Final = {
     "source_vanished": "alarm",
     "source_replaced": "alarm",
     "found_destroyed": "alarm",
+    "attack_suspected": "alarm",
 }
 _GONE: Final = ("source_vanished", "source_replaced", "found_destroyed")
 _THAWS: Final = ("quarantine_abandoned", "undeleted", "purged", "found_destroyed")
