@@ -238,9 +238,8 @@ def _volume_attacked(_: Mapping[str, Any], known: Known) -> tuple[str, str]:
     return (
         f"vault: “{known.volume}” changes as if it were under attack",
         (
-            "Most of it was encrypted, wiped or overwritten within a day. It is still captured, and "
-            "none of its snapshots expires; vault status names the last one from before.
-"
+            "Most of it was encrypted, wiped or overwritten within a day. It is still captured, "
+            "and none of its snapshots expires; vault status names the last one from before.\n"
             f"Once you have looked: vault volume acknowledge {known.volume}"
         ),
     )
