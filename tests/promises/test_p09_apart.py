@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.processes import VAULT
 from tests.promises.embedded import Embedded, embed
-from tests.promises.scenes import VAULT
 from tests.promises.users import open_ground, run_as, skip_unless_others_can_run, tried_as
 from vault.errors import SourceOverlaps, UsageError, VaultError
 from vault.library import Vault
