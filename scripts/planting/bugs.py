@@ -156,11 +156,4 @@ BUGS: Final = (
         "    if not dry_run:\n        commit(unit)\n",
         "",
     ),
-    Bug(
-        "a log goes on behind what it remembers, not behind what it has stored",
-        "vault/operations/audit.py",
-        "    while found := next(_own(unit, head.size), None):\n"
-        "        head = _settle(unit, head, found)\n",
-        "",
-    ),
 )

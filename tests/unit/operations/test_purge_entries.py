@@ -115,6 +115,7 @@ def test_the_daemon_enters_what_a_crash_kept_out(
 
 def dies_at(kind: EventType) -> Callable[..., object]:
     """What enters, until the entry of such an event."""
+
     def enter(unit: Any, of: Any, body: dict[str, Any], place: Any) -> object:
         if body.get("type") == kind:
             raise Killed
