@@ -138,4 +138,22 @@ BUGS: Final = (
         "if closed_at is not None and now < closed_at + final_lock:",
         "if closed_at is not None and now > closed_at + final_lock:",
     ),
+    Bug(
+        "a step is acknowledged while its entry still waits for the log",
+        "vault/opened.py",
+        "        yield self._writing\n        operations.audit.commit(self._writing)\n",
+        "        yield self._writing\n",
+    ),
+    Bug(
+        "what a crash kept out of the audit log is left out for ever",
+        "vault/operations/reconcile.py",
+        "    for stored in untold:\n",
+        "    for stored in untold[:0]:\n",
+    ),
+    Bug(
+        "the purger keeps its entries to itself",
+        "vault/operations/purge.py",
+        "    if not dry_run:\n        commit(unit)\n",
+        "",
+    ),
 )

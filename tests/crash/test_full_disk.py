@@ -9,6 +9,7 @@ import pytest
 
 from tests.crash.accidents import fill_disk
 from tests.crash.getting_back import Join, Rebuild, Restore, RestoreInPlace
+from tests.crash.governing import Freeze
 from tests.crash.keeping import Collect, Extend, Purge
 from tests.crash.protecting import Delete, Hold, Init, Snapshot, Undelete
 from tests.crash.small_disk import small_disk
@@ -17,8 +18,11 @@ from tests.crash.world import file_world
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 PLACES: dict[str, tuple[type[Verb], ...]] = {
-    "home": (Snapshot, Delete, Undelete, Hold, Purge, Extend, Collect, RestoreInPlace, Rebuild),
-    "store": (Snapshot, Delete, Undelete, Hold, Purge, Extend, RestoreInPlace),
+    "home": (
+        *(Snapshot, Delete, Undelete, Hold, Purge, Extend, Collect, RestoreInPlace, Rebuild),
+        Freeze,
+    ),
+    "store": (Snapshot, Delete, Undelete, Hold, Purge, Extend, RestoreInPlace, Freeze),
     "srv": (Delete, Undelete, Purge, RestoreInPlace),
     "target": (Restore,),
     "other": (Init, Join),

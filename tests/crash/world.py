@@ -131,7 +131,10 @@ class World(ABC):
         return tree
 
     def check(self, *, whole: bool = False) -> None:
-        """All that was acknowledged is listed, here and by the store alone, and comes back."""
+        """All that was acknowledged is listed, here and by the store alone, and comes back.
+
+        The audit log tells of every step, once what was cut off is taken up again.
+        """
         with self.opened() as vault:
             vault.resume()
             known = _picture(vault)
@@ -147,6 +150,7 @@ class World(ABC):
             vault.rebuild()
             assert _picture(vault) == settled
             assert vault.verify(deep=whole).findings == ()
+            assert vault.oversight.audit_verify().findings == ()
         for snapshot in list(self.told)[0 if whole else -1 :]:
             assert self.restored(snapshot) == self.told[snapshot], snapshot
         self.check_tidy()
@@ -260,6 +264,7 @@ def passing() -> Iterator[Time]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vault.compose.SystemClock", lambda: WorldClock(time.offset))
         patch.setattr("botocore.auth.get_current_datetime", signed)
+        patch.setattr("vault.operations.auditing._SETTLING", timedelta(days=-1))
         yield time
 
 

@@ -15,6 +15,7 @@ from vault.library import Vault
 from vault.lifecycle.due import Task
 from vault.operations.enroll import Enrolment
 from vault.operations.items import RestoreRequest, VolumeItem
+from vault.operations.tokens import TokenWish
 from vault.operations.uptime import accumulated_uptime
 from vault.testing.trees import Tree, read_tree
 
@@ -82,6 +83,7 @@ class Site:
             "snapshot": self._captured,
             "undelete": self._undeleted,
             "boot time": self._lived_through,
+            "token": self._made_token,
         }
         return {name: self._try(question) for name, question in questions.items()}
 
@@ -111,6 +113,11 @@ class Site:
         total = accumulated_uptime(vault._writing)
         return 0 <= total <= SystemClock().boot_time().seconds - self.began
 
+    def _made_token(self, vault: Vault) -> bool:
+        """Whether one that is made counts."""
+        wish = TokenWish(name="deploy-bot", environment="production")
+        return vault.authenticate(vault.oversight.make_token(wish).secret).name == "deploy-bot"
+
 
 def _plain(item: VolumeItem) -> tuple[str, ...]:
     return item.id, item.name, item.state, item.path, item.last_snapshot
@@ -131,6 +138,8 @@ def make_site(root: Path) -> Site:
         for path in (source, other):
             vault.add_volume(Enrolment(name=path.name, path=str(path)))
             vault.snapshot(path.name)
+        vault.oversight.add_identity("deploy-bot", "agent")
+        vault.oversight.make_token(TokenWish(name="deploy-bot", environment="production"))
         trees.append(read_tree(source))
     homes = [read_home(home)]
     (source / "file-07").write_bytes(b"changed")

@@ -140,6 +140,40 @@ def test_all_damaged_files(site: Site, foreign: Site) -> None:
     run(site, list(cases(site, foreign, 150)))
 
 
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfe", b"no key\n", b"1f" * 31 + b"\n", b"1f" * 32 + b"\n"]
+)
+def test_a_damaged_issuing_key_is_made_anew(site: Site, data: bytes) -> None:
+    """And what it makes counts."""
+    whole = undamaged(site)
+    site.lay({**site.homes[1], "keys/issuing.key": data})
+    assert site.ask() == whole
+
+
+def test_a_damaged_kit_opens_nothing_wrong(site: Site) -> None:
+    """It is refused, or opens the vault as before; its comments and ends of lines do not matter."""
+    whole, kit = undamaged(site), site.kit.read_bytes()
+    damaged = {
+        "emptied": b"",
+        "another's": kit[::-1],
+        "twice": kit + kit,
+        **{f"cut at {at}": kit[:at] for at in range(0, len(kit), len(kit) // 12)},
+        **{
+            f"bit {bit}": flipped(kit, bit)
+            for bit in (draw(f"{SEED} kit {number}", len(kit) * 8) for number in range(25))
+        },
+    }
+    try:
+        for what, data in damaged.items():
+            site.kit.write_bytes(data)
+            site.lay(site.homes[1])
+            told = site.ask()
+            wrong = judge({"restore": whole["restore"]}, {"restore": told["restore"]})
+            assert not wrong, f"{what}, VAULT_TEST_SEED={SEED}"
+    finally:
+        site.kit.write_bytes(kit)
+
+
 def test_an_older_catalog_hides_nothing(site: Site) -> None:
     """It is a view, and cannot know that it is an older one; what is done asks the store."""
     whole = undamaged(site)

@@ -16,6 +16,7 @@ from tests.promises.forgeries import draw, flipped
 from vault.errors import PurgeRefused
 from vault.library import Vault
 
+KINDS = ("audit", "charter", "events", "index", "keys", "packs", "snapshots")
 SEED = os.environ.get("VAULT_TEST_SEED") or ("ci" if os.environ.get("CI") else secrets.token_hex(4))
 
 
@@ -40,21 +41,21 @@ def stored(site: Site) -> Iterator[tuple[str, Path]]:
     for path in sorted(root.rglob("*")):
         if path.is_file() and "~" not in path.name:
             kinds.setdefault(path.relative_to(root).parts[0], []).append(path)
-    assert kinds.keys() >= {"charter", "events", "index", "keys", "packs", "snapshots"}
+    assert kinds.keys() >= set(KINDS)
     for kind, paths in kinds.items():
         path = paths[draw(f"{SEED} {kind}", len(paths))]
         yield path.relative_to(root).as_posix(), path
 
 
 def found(site: Site) -> dict[str, set[str]]:
-    """What verify finds, by key."""
+    """What the two verifications find, by key: of what is stored, and of what was entered."""
     with Vault.open(site.home) as vault:
-        report = vault.verify(deep=True)
-    paths = {finding.path for finding in report.findings}
-    return {path: {f.what for f in report.findings if f.path == path} for path in paths}
+        findings = vault.verify(deep=True).findings + vault.oversight.audit_verify().findings
+    paths = {finding.path for finding in findings}
+    return {path: {f.what for f in findings if f.path == path} for path in paths}
 
 
-@pytest.mark.parametrize("kind", ["charter", "events", "index", "keys", "packs", "snapshots"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_object_is_named(site: Site, kind: str) -> None:
     """One bit of it is enough; nothing else is accused, but what refers to it."""
     key = next(key for key, _ in stored(site) if key.startswith(f"{kind}/"))

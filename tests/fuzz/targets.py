@@ -8,7 +8,7 @@ from functools import cache
 from random import Random
 from typing import Any, Final
 
-from tests.fuzz import local, stored, texts
+from tests.fuzz import governing, local, stored, texts
 from tests.fuzz.mutation import mutate_bytes, mutate_text, mutate_value
 from vault.errors import VaultError
 
@@ -54,5 +54,6 @@ def inputs(target: Target) -> Sequence[Any]:
 
 
 TARGETS: Final = tuple(
-    Target(*parts) for parts in (*stored.TARGETS, *local.TARGETS, *texts.TARGETS)
+    Target(*parts)
+    for parts in (*stored.TARGETS, *local.TARGETS, *texts.TARGETS, *governing.TARGETS)
 )

@@ -6,6 +6,7 @@ same for longer. What it has found stands below.
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
@@ -13,10 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import corpus
+from tests.fuzz import corpus, governing
 from tests.fuzz.targets import TARGETS, Target, inputs
+from vault.audit.entry import EntryKind
 
-_SLOW = frozenset({"charter", "session", "events", "snapshot", "index object", "local index"})
+_SLOW = frozenset(
+    (
+        *("charter", "session", "events", "snapshot", "index object", "local index"),
+        *("audit books", "audit segment", "rules"),
+    )
+)
 _BY_NAME = {target.name: target for target in TARGETS}
 
 
@@ -83,6 +90,10 @@ _FINDS = (
     ("id", "evt_16777216e06abrpyz9g20fytf4"),
     ("server's answer", ["NoSuchKey", 403, "Fri, 24 Apr 99999999999999999999 09:30:00 GMT"]),
     ("server's answer", ["NoSuchKey", 403, "Mon, 01 Jan 0001 00:00:00 +1400"]),
+    ("audit segment", [10**12 - 1, governing.entries()[:1], 10**12, ""]),
+    ("audit proof, as a value", json.loads(governing.proofs()[0]) | {"public": "no key"}),
+    ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"seconds": 2**62}),
+    ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"rule": f"FREQ=DAILY;BYHOUR={2**62}"}),
 )
 
 

@@ -1,4 +1,4 @@
-"""Makes the repository that is frozen: every kind of entry, three snapshots, a tombstone."""
+"""Makes the repository that is frozen: every kind of entry, three snapshots, a tombstone, a log."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from typing import Final
 
 import msgspec
 
+from vault.audit.entry import Caller, EntryKind, encode_entry
+from vault.audit.entry import Entry as AuditEntry
+from vault.audit.merkle import Frontier, leaf_hash
+from vault.audit.segment import write_segment
 from vault.codec.digest import plain_digest
 from vault.codec.keyring import RecoveryKit, SigningKey, WriterKeys, new_identity
 from vault.ids import new_id
@@ -20,6 +24,7 @@ from vault.lifecycle.event import Actor, Event, EventType
 from vault.lifecycle.retention import Keep
 from vault.progress import Silent
 from vault.provider import Entry, Finding, Kind, order_key
+from vault.repository.audit_log import put_segment, seal_segment
 from vault.repository.charter import Charter, EnvironmentTerms, Member, store_charter
 from vault.repository.index import LocalIndex
 from vault.repository.journal import append_event
@@ -141,6 +146,8 @@ class Maker:
         )
         store_charter(self.store, self.charter, ROOT, self.until)
         self.previous = ""
+        self.log = Frontier()
+        self.waiting: list[AuditEntry] = []
 
     def tell(self, kind: EventType, **changes: object) -> None:
         """Append an event of the volume."""
@@ -157,6 +164,31 @@ class Maker:
         event = msgspec.structs.replace(plain, **changes)
         stored = append_event(self.store, WRITER, event, self.until)
         self.previous = digest_of(stored.key) or ""
+        self.enter(EntryKind.TRANSITION, event=stored.key, type=kind.value)
+
+    def enter(self, kind: EntryKind, **body: object) -> None:
+        """Let an entry wait for the audit log."""
+        self.clock.advance(timedelta(seconds=1))
+        caller, at = Caller("human", "golden", "uid"), self.clock.now()
+        entry = AuditEntry(
+            id=new_id("aud", at),
+            at=at,
+            uptime=float(len(self.waiting)),
+            kind=kind,
+            caller=caller,
+            environment="production",
+            volume=VOLUME,
+            body=body,
+        )
+        self.waiting.append(entry)
+
+    def commit(self) -> None:
+        """Bring what waits into the store, as one segment."""
+        leaves = [encode_entry(entry) for entry in self.waiting]
+        record = seal_segment(VAULT, write_segment(VAULT, self.log, leaves, WRITER), WRITER)
+        put_segment(self.store, WRITER.key_id, self.log.size, record, self.until)
+        self.log = self.log.grown(map(leaf_hash, leaves))
+        self.waiting.clear()
 
     def record(
         self, tree: Tree, parent: SnapshotRecord | None, final_for: str = ""
@@ -186,13 +218,18 @@ def make(folder: Path) -> None:
     """Make everything below `folder`: `store`, `recovery.kit`."""
     maker = Maker(folder)
     maker.tell(EventType.VOLUME_ADDED, details={"location": "/golden"})
+    maker.commit()
     one = maker.record(TREES[0], None)
     two = maker.record(TREES[1], one)
+    maker.enter(EntryKind.REQUEST, verb="delete", decision="allow", reason="golden", task="G-1")
     for kind in (EventType.DELETE_REQUESTED, EventType.QUARANTINE_STARTED, EventType.QUARANTINED):
         maker.tell(kind, tombstone=TOMBSTONE, reason="golden", task="G-1")
+    maker.commit()
     three = maker.record(TREES[2], two, TOMBSTONE)
     details = {"snapshot": three.header.id}
     maker.tell(EventType.FINAL_SNAPSHOT, tombstone=TOMBSTONE, details=details)
+    maker.enter(EntryKind.FROZEN, name="deploy-bot", reason="golden")
+    maker.commit()
 
 
 def describe(tree: Iterator[tuple[Entry, bytes]]) -> list[str]:

@@ -16,9 +16,12 @@ import msgspec
 import pytest
 
 from tests.golden.make import HERE, describe
+from vault.audit.entry import Entry as AuditEntry
+from vault.audit.line import Line
 from vault.codec.keyring import parse_kit
 from vault.errors import Corrupt, RepositoryError, StoreError
 from vault.provider import Entry, Kind
+from vault.repository.audit_log import read_segments
 from vault.repository.authentic import Tampering
 from vault.repository.charter import Charter, load_charter
 from vault.repository.journal import StoredEvent, read_events
@@ -78,6 +81,14 @@ class Golden:
     def events(self) -> list[StoredEvent]:
         """All that are authentic."""
         return list(read_events(self.store, self.charter(), self.tampering))
+
+    def entries(self) -> list[AuditEntry]:
+        """Those of the audit log; what is not as one writer's log is, is noted."""
+        line, entries = Line(""), list[AuditEntry]()
+        for stored in read_segments(self.store, self.charter(), self.tampering):
+            entries += line.add(stored.key, stored.segment)
+        self.tampering += [Tampering(f.key, f.what, f.detail) for f in line.faults]
+        return entries
 
     def reader(self, record: SnapshotRecord) -> SnapshotReader:
         """A reader with the kit."""

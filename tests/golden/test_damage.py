@@ -19,17 +19,22 @@ import msgspec
 import pytest
 
 from tests.golden.make import KEYS, ROOT, VAULT, VOLUME
-from tests.golden.reading import Golden, differences, present
+from tests.golden.reading import VERSIONS, Golden, differences, present
+from vault.audit.entry import encode_entry
+from vault.audit.merkle import Frontier
+from vault.audit.segment import write_segment
 from vault.codec.envelope import parse, sign
 from vault.codec.signing import SigningKey
 from vault.errors import VaultMissing
 from vault.provider import Kind
+from vault.repository.audit_log import seal_segment, stem
 from vault.repository.charter import store_charter
 from vault.store.names import digest_of, named
 from vault.testing.clock import START
 
 STRANGER: Final = SigningKey(b"a stranger's seed, of 32 bytes.."[:32])
 UNTIL: Final = START + timedelta(days=90)
+NEWEST: Final = VERSIONS[-1]
 
 
 @dataclass(frozen=True)
@@ -191,6 +196,38 @@ def swap_sessions(golden: Golden) -> None:
     change(last, one.read_bytes())
 
 
+def swap_segments(golden: Golden) -> None:
+    """The first segment of the audit log under the last one's name."""
+    one, *_, last = objects(golden, "audit/")
+    change(last, one.read_bytes())
+
+
+def replay_segment(golden: Golden) -> None:
+    """The first segment of the audit log once more, behind the last."""
+    log = KEYS.signing.key_id
+    end = len(golden.entries())
+    put_record(golden, stem(log, end), objects(golden, "audit/")[0].read_bytes())
+
+
+def fork_log(golden: Golden) -> None:
+    """Another history, by the log's own key."""
+    entry = msgspec.structs.replace(golden.entries()[0], volume="another")
+    body = write_segment(VAULT, Frontier(), [encode_entry(entry)], KEYS.signing)
+    put_record(golden, stem(KEYS.signing.key_id, 0), seal_segment(VAULT, body, KEYS.signing))
+
+
+def forge_segment(golden: Golden) -> None:
+    """What a stranger would like to have been entered."""
+    entry = msgspec.structs.replace(golden.entries()[-1], body={"name": "another"})
+    body = write_segment(VAULT, Frontier(), [encode_entry(entry)], STRANGER)
+    put_record(golden, stem(KEYS.signing.key_id, 0), seal_segment(VAULT, body, STRANGER))
+
+
+def second(prefix: str, how: Callable[[Path], None]) -> Callable[[Golden], None]:
+    """Damage the object stored second under a prefix."""
+    return lambda golden: how(objects(golden, prefix)[1])
+
+
 def double(path: Path) -> None:
     """The same twice over."""
     change(path, path.read_bytes() * 2)
@@ -236,16 +273,24 @@ TABLE: Final = (
     Damage("session keys: swapped", swap_sessions, "pages", words("unreadable")),
     Damage("session keys: truncated", newest("keys/", truncate), "pages", words("unreadable")),
     Damage("charter: doubled", newest("charter/", double), "none"),
+    Damage("audit: bit flip", newest("audit/", flip), "same", words("unreadable")),
+    Damage("audit: truncated", newest("audit/", truncate), "same", words("unreadable")),
+    Damage("audit: doubled", newest("audit/", double), "same", words("unreadable")),
+    Damage("audit: deleted", second("audit/", Path.unlink), "same", words("gap")),
+    Damage("audit: swapped", swap_segments, "same", words("unreadable")),
+    Damage("audit: replayed", replay_segment, "same", words("forged")),
+    Damage("audit: forked", fork_log, "same", words("fork")),
+    Damage("audit: forged beside", forge_segment, "same", words("unauthentic")),
 )
 
 
 @pytest.mark.parametrize("damage", TABLE, ids=lambda damage: damage.name)
 def test_no_wrong_byte_comes_out(damage: Damage, tmp_path: Path) -> None:
     """Of the library and of rescue.py; and what is lost is told."""
-    sound = Golden("v1", tmp_path / "sound")
+    sound = Golden(NEWEST, tmp_path / "sound")
     name = sound.snapshots()[-1].header.id
     whole, _ = sound.read(sound.snapshots()[-1])
-    golden = Golden("v1", tmp_path / "damaged")
+    golden = Golden(NEWEST, tmp_path / "damaged")
     damage.do(golden)
     golden.tampering.clear()
     target = tmp_path / "out"
@@ -258,6 +303,7 @@ def test_no_wrong_byte_comes_out(damage: Damage, tmp_path: Path) -> None:
         assert bool(records) == (damage.outcome != "gone")
         for record in records:
             _judge_library(damage, golden.read(record), whole)
+        golden.entries()
     assert damage.notes <= golden.words()
     below = {path: content for path, content in whole.items() if path}
     assert differences(whole if damage.outcome == "same" else below, target) == []
@@ -292,7 +338,7 @@ def _judge_rescue(damage: Damage, status: int, told: str, missing: set[bytes]) -
 
 def test_an_event_that_is_gone_is_noted(tmp_path: Path) -> None:
     """Its successor names it."""
-    golden = Golden("v1", tmp_path)
+    golden = Golden(NEWEST, tmp_path)
     objects(golden, "events/")[1].unlink()
     assert len(golden.events()) == 4
     assert "gap" in golden.words()
@@ -300,6 +346,6 @@ def test_an_event_that_is_gone_is_noted(tmp_path: Path) -> None:
 
 def test_every_kind_of_entry_is_in_it(tmp_path: Path) -> None:
     """So that no kind is forgotten by a damage."""
-    golden = Golden("v1", tmp_path)
+    golden = Golden(NEWEST, tmp_path)
     whole, _ = golden.read(golden.snapshots()[-1])
     assert {item.kind for item, _ in whole.values()} == set(Kind)

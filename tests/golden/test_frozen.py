@@ -12,6 +12,7 @@ import pytest
 
 from tests.golden.make import KEYS, TOMBSTONE
 from tests.golden.reading import RESCUE, VERSIONS, Golden, differences, expected, present
+from vault.audit.entry import EntryKind
 from vault.lifecycle.event import EventType
 from vault.progress import Silent
 from vault.repository.checker import CheckTerms, check
@@ -52,6 +53,17 @@ def test_headers_and_events_say_what_they_said(golden: Golden) -> None:
         EventType.FINAL_SNAPSHOT,
     ]
     assert events[-1].event.details == {"snapshot": records[-1].header.id}
+    assert golden.tampering == []
+
+
+def test_the_audit_log_is_whole(golden: Golden) -> None:
+    """It tells of every event, in order; of v1's time there was none."""
+    entries = golden.entries()
+    told = [entry.body["event"] for entry in entries if entry.kind is EntryKind.TRANSITION]
+    assert told == ([stored.key for stored in golden.events()] if golden.version != "v1" else [])
+    assert [entry.kind for entry in entries if entry.kind is not EntryKind.TRANSITION] == (
+        [EntryKind.REQUEST, EntryKind.FROZEN] if golden.version != "v1" else []
+    )
     assert golden.tampering == []
 
 

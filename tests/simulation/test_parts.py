@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from functools import partial
 from random import Random
 
@@ -115,6 +116,20 @@ def test_waiting_for_each_other_is_found() -> None:
 
     scheduler.run([(p, partial(work, p)) for p in both])
     assert any(isinstance(p.error, Violation) for p in both)
+
+
+def test_waiting_for_what_is_no_port_is_found() -> None:
+    """Who has the turn waits for who has not: the seed cannot help, and somebody says so."""
+    scheduler = Scheduler(Random(1), lambda: None, standstill=0.2)
+    lock, both = threading.Lock(), [Process("a"), Process("b")]
+
+    def work(process: Process) -> None:
+        with lock:
+            while True:
+                scheduler.reach(process)
+
+    with pytest.raises(Violation, match="for no port"):
+        scheduler.run([(p, partial(work, p)) for p in both])
 
 
 def test_a_purger_that_forgets_the_window_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,23 +27,20 @@ class Fault:
 
 @dataclass(slots=True)
 class Line:
-    """One log, read from its begin: `hashes` are its leaves, those of a gap are empty.
+    """One log, read from its begin. `size` is the index behind its last entry, gaps counted.
 
     `note` is the newest checkpoint. Where there are forks it follows the segment that was stored
-    first.
+    first. A gap takes no memory: its writer says how wide it is.
     """
 
     log: str
-    hashes: list[bytes] = field(default_factory=list)
+    size: int = 0
     faults: list[Fault] = field(default_factory=list)
     note: str = ""
+    _whole: list[bytes] = field(default_factory=list)
+    _behind_a_gap: dict[int, bytes] = field(default_factory=dict)
     _tree: Frontier | None = field(default_factory=Frontier)
     _last: str = ""
-
-    @property
-    def size(self) -> int:
-        """The index behind the last entry."""
-        return len(self.hashes)
 
     @property
     def is_whole(self) -> bool:
@@ -62,20 +59,28 @@ class Line:
         if segment.first > self.size:
             missing = f"{self.size} to {segment.first - 1}"
             self._fault("gap", key, f"the entries before it are gone: {missing}")
-            self.hashes += [b""] * (segment.first - self.size)
             self._tree = None
         hashes = list(segment.hashes())
-        self.hashes += hashes
+        if self.is_whole:
+            self._whole += hashes
+        else:
+            self._behind_a_gap.update(enumerate(hashes, start=segment.first))
+        self.size = segment.end
         self.note = segment.note
         self._check(key, segment, hashes)
         return entries
 
     def root_at(self, size: int) -> bytes | None:
         """The root of the tree over the first so many entries; None where some are missing."""
-        hashes = self.hashes[:size]
-        if len(hashes) < size or b"" in hashes:
+        if size > len(self._whole):
             return None
-        return Frontier().grown(hashes).root()
+        return Frontier().grown(self._whole[:size]).root()
+
+    def hash_at(self, index: int) -> bytes:
+        """The hash of the leaf at an index; empty where it is missing."""
+        if index < len(self._whole):
+            return self._whole[index]
+        return self._behind_a_gap.get(index, b"")
 
     def _check(self, key: str, segment: Segment, hashes: list[bytes]) -> None:
         told = segment.checkpoint

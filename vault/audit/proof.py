@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -19,6 +21,8 @@ from vault.audit.merkle import (
 )
 from vault.codec.signing import key_id
 from vault.errors import Corrupt
+
+_PUBLIC: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,8 @@ def check_proof(proof: Proof) -> Checkpoint:
 
     Whether its key counts, and its former root is the one that was seen then, the reader knows.
     """
+    if _PUBLIC.fullmatch(proof.public) is None:
+        raise Corrupt("a proof names no key")
     origin = origin_of(proof.vault, key_id(proof.public))
     checkpoint = open_checkpoint(proof.checkpoint, origin, proof.public)
     leaf = leaf_hash(proof.entry.encode())

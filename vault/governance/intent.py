@@ -259,7 +259,7 @@ def check_window(window: Window) -> None:
         ZoneInfo(window.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise _refused(f"there is no time zone “{window.zone}”", "Europe/Berlin") from None
-    if not timedelta(0) < timedelta(seconds=window.seconds) <= _LONGEST:
+    if not 0 < window.seconds <= _LONGEST.total_seconds():
         raise _refused("a window lasts longer than nothing and at most 7 days", "--for 2h")
     parts = dict(part.partition("=")[::2] for part in window.rule.upper().split(";"))
     if parts.get("FREQ") not in _FREQUENCIES or not parts.keys() <= _PARTS:
@@ -273,7 +273,7 @@ def check_window(window: Window) -> None:
         begin = datetime.fromisoformat(window.starts)
         if next(iter(_parse(window.rule, begin, begin + _AHEAD)), None) is None:
             raise ValueError("no day is like this")
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise _refused(f"“{window.rule}”: {error}", "FREQ=WEEKLY;BYDAY=SA;BYHOUR=3") from None
 
 

@@ -193,9 +193,9 @@ def _compared(unit: ReadUnit, logs: dict[str, _Log]) -> Iterator[FindingItem]:
             detail = f"its first {seen.size} entries are others than this host has seen"
             yield FindingItem(what="rewritten", path=place, detail=detail)
         for index, body in audit.leaves(name):
-            known = line.hashes[index] if index < line.size else b""
-            beyond = index >= line.size and index < seen.size  # cut, which was said
-            if leaf_hash(body) != known and not beyond:
+            known = line.hash_at(index)
+            missing = not known and index < max(line.size, seen.size)  # which was said
+            if leaf_hash(body) != known and not missing:
                 detail = f"entry {index} of this host's catalog is not the store's"
                 yield FindingItem(what="local", path=place, detail=detail)
 

@@ -17,6 +17,7 @@ from vault.operations.capture import CapturePlan, capture
 from vault.operations.extend import extend
 from vault.operations.finalize import finalize
 from vault.operations.identity import owns
+from vault.operations.reconcile import reconcile
 from vault.operations.record import refresh
 from vault.operations.stamp import stamp
 from vault.operations.unit import WriteUnit
@@ -68,7 +69,15 @@ def resume(unit: WriteUnit) -> tuple[str, ...]:
                 lines.append(settle(unit, unit.catalog.tombstones.get(tombstone.id)))
             except VaultError as error:
                 lines.append(f"{tombstone.id}: {error.message}")
-    return tuple(line for line in lines if line)
+    return tuple(line for line in (*lines, _reconcile(unit)) if line)
+
+
+def _reconcile(unit: WriteUnit) -> str:
+    try:
+        untold = reconcile(unit)
+    except VaultError as error:
+        return f"audit log: {error.message}"
+    return f"audit log: {untold} steps were entered that it did not tell of" if untold else ""
 
 
 def _own_tombstones(unit: WriteUnit) -> list[Tombstone]:
@@ -116,6 +125,7 @@ def _extend(unit: WriteUnit, _duty: Duty) -> str:
 
 
 def _verify(unit: WriteUnit, _duty: Duty) -> str:
+    reconcile(unit)
     report = verify(unit, deep=False)
     forget_lost_packs(unit.index, report)
     alarm.verification(unit, report)

@@ -2,9 +2,9 @@
 
 Nothing here trusts the catalog: the tombstone is folded from signed events, the final snapshot is
 verified byte for byte, the lock is read from the store, and quarantine is looked at once more.
-Order: evidence → judged → `purge_started` recorded → the records looked at once more → the
-provider's deciding step → `purged` recorded. A crash after the deciding step is finished by the
-next pass.
+Order: evidence → judged → `purge_started` recorded, and in the audit log → the records looked at
+once more → the provider's deciding step → `purged` recorded, and in the audit log when the pass
+ends. A crash after the deciding step is finished by the next pass.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from vault.errors import SourceError, SourceVanished, VaultError
 from vault.lifecycle.event import EventType
 from vault.lifecycle.purge_plan import FinalSnapshot, PurgeEvidence, Refusal, judge
 from vault.lifecycle.tombstone import State, Tombstone, fold
+from vault.operations.audit import commit
 from vault.operations.delete import quarantine_of
 from vault.operations.finalize import still_since
 from vault.operations.identity import read_identity
 from vault.operations.items import PurgeItem, PurgeReport
+from vault.operations.reconcile import reconcile
 from vault.operations.record import Draft, insist_complete, record
 from vault.operations.unit import RecordUnit, window_of
 from vault.operations.uptime import accumulated_uptime
@@ -39,13 +41,18 @@ _CONCERNED: Final = (State.TOMBSTONED, State.PURGING, State.RESTORING)
 def purge(unit: RecordUnit, *, dry_run: bool) -> PurgeReport:
     """Look at every tombstone and destroy what nothing speaks for any more.
 
-    `dry_run` judges and does nothing. One tombstone's error does not keep the others waiting.
+    `dry_run` judges and does nothing. One tombstone's error does not keep the others waiting. What
+    was done is in the audit log on return. Raises PurgeRefused, StoreError.
     """
+    if not dry_run:
+        reconcile(unit)
     open_tombstones = tuple(_open_tombstones(unit))
     insist_complete(unit)
     items = [
         _one(unit, tombstone, events, dry_run=dry_run) for tombstone, events in open_tombstones
     ]
+    if not dry_run:
+        commit(unit)
     return PurgeReport(items=tuple(items))
 
 
@@ -87,6 +94,7 @@ def _judged(
     started = former
     if tombstone.state is not State.PURGING:
         started = record(unit, former, draft)
+    commit(unit)
     if _spoken_for(unit, tombstone, (*events, started)):
         return "refused", ("something was recorded of it meanwhile: the next pass judges anew",)
     return _destroy(unit, tombstone, started, _permit(evidence, final))

@@ -1,9 +1,14 @@
-"""Reconcile: what a crash kept out of the audit log is entered, so that no step goes without."""
+"""Reconcile: what a crash kept out of the audit log is entered, so that no step goes without.
+
+A process that dies, or loses an answer, between an event and its entry leaves the event untold. The
+daemon looks when it begins and whenever it verifies, the purger before each pass. A step that is
+being entered just then is told twice, which says nothing wrong.
+"""
 
 from __future__ import annotations
 
 from vault.audit.entry import EntryKind
-from vault.operations.audit import commit
+from vault.operations.audit import commit, refresh
 from vault.operations.ledger import Place, enter
 from vault.operations.unit import RecordUnit
 from vault.repository.journal import StoredEvent, read_events
@@ -12,15 +17,16 @@ from vault.repository.journal import StoredEvent, read_events
 def reconcile(unit: RecordUnit) -> int:
     """Enter the events by this host's key that no entry tells of; returns how many there were.
 
-    On return all that waits is in the store. Events from before this home's first entry are of a
-    time without a log. Raises StoreError.
+    On return all that waits is in the store, and what others have entered is known. Events from
+    before the first entry of all are of a time without a log. Raises StoreError.
     """
     audit = unit.catalog.audit
+    refresh(unit)
     first = audit.first()
     if first is None:
         return 0
     told = {entry.body.get("event") for entry in audit.of_kinds([EntryKind.TRANSITION])}
-    untold = [s for s in _own_events(unit) if s.key not in told and s.stored_at > first.at]
+    untold = [s for s in _own_events(unit) if s.key not in told and s.stored_at >= first.at]
     for stored in untold:
         event = stored.event
         body = {"event": stored.key, "type": event.type.value, "tombstone": event.tombstone}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from vault import limits
@@ -162,9 +163,17 @@ def _issuing_key(unit: RecordUnit) -> str:
     path = unit.home / homes.ISSUING_KEY
     with usable(unit.home):
         known = unit.catalog.audit.books().tokens.keys(unit.reader.now())
-        if not path.exists() or biscuits.public_of(path.read_text().strip()) not in known:
+        if not path.exists() or _public_in(path) not in known:
             rotate(unit)
         return path.read_text().strip()
+
+
+def _public_in(path: Path) -> str:
+    """The public half of the key in a file; empty where that is damaged."""
+    try:
+        return biscuits.public_of(path.read_text("ascii").strip())
+    except ValueError:
+        return ""
 
 
 def _identity(unit: LocalUnit, name: str) -> Identity:

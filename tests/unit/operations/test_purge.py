@@ -13,6 +13,7 @@ from vault.errors import StoreUnreachable
 from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import State, Tombstone
 from vault.operations import undelete
+from vault.operations.audit import commit
 from vault.operations.capture import CapturePlan, capture
 from vault.operations.extend import extend
 from vault.operations.finalize import finalize
@@ -93,6 +94,7 @@ class Belated:
 def test_a_hold_stands_though_an_earlier_purge_started_arrives_after_it(site: Site) -> None:
     """The purger gave its record up; the hold was acknowledged before the record arrived."""
     tombstone = finalized(site)
+    commit(site.write)
     site.clock.advance(WINDOW * 2)
     store = Belated(site.purger.store)
     (item,) = purge(replace(site.purger, store=store), dry_run=False).items

@@ -15,6 +15,7 @@ from vault.library import Vault
 from vault.operations.enroll import Enrolment
 from vault.operations.items import RestoreRequest
 from vault.testing.simulation.disk import NAME, Tree
+from vault.testing.simulation.entries import DELETED, PURGED
 from vault.testing.simulation.scheduling import Process, Violation
 from vault.testing.simulation.world import World
 
@@ -132,6 +133,9 @@ def purger(world: World) -> Task:
     def work() -> None:
         with Vault.open(world.home("purger"), role="purger") as vault:
             report = vault.purge(dry_run=False)
+        for item in report.items:
+            if item.verdict == "purged":
+                world.entries.acknowledged(item.tombstone, PURGED)
         verdicts = ", ".join(sorted(item.verdict for item in report.items))
         world.note(f"purger: {verdicts or 'no tombstones'}")
 
@@ -214,12 +218,14 @@ class Operator:
         name = self._some_volume()
         item = vault.delete(name, reason="not needed any more", task="OPS-1")
         self.world.oracle.deleted(item.id, item.undo_until)
+        self.world.entries.acknowledged(item.id, DELETED)
         return name
 
     def _undelete(self, vault: Vault) -> str:
         identifier = self._some_grave()
         (item,) = vault.undelete([identifier])
-        self.world.oracle.undeleted(item.id)
+        if self.world.oracle.undeleted(item.id):
+            self.world.entries.acknowledged(item.id, ("undeleted",))
         return item.volume
 
     def _undelete_since(self, vault: Vault) -> str:

@@ -164,7 +164,14 @@ class _Life:
         world.pass_time(timedelta(days=4))
         for task in (self._daemon.round, lambda: purger(world), lambda: collector(world)):
             self._run(task())
-        self._run((Process("reader"), self._look_back))
+        self._run((Process("reader"), self._look_back), (Process("auditor"), self._audit))
+
+    def _audit(self) -> None:
+        """What was cut off was taken up again: from store and kit alone the logs are whole."""
+        world = self._world
+        with Vault.from_store(world.url, world.kit) as vault:
+            report = vault.oversight.audit_verify()
+        world.entries.verified((finding.what, finding.path) for finding in report.findings)
 
     def _look_back(self) -> None:
         """From the store and the kit alone everything is listed and restored."""

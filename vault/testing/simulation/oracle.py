@@ -237,20 +237,21 @@ class Oracle:
             f"P2: {identifier} can be undone until {undo_until} only",
         )
 
-    def undeleted(self, identifier: str) -> None:
-        """An undelete was acknowledged: the very tree is back."""
+    def undeleted(self, identifier: str) -> bool:
+        """An undelete was acknowledged: the very tree is back; whether by this very process."""
         grave = self.graves[identifier]
         self.insist(grave.undone is not None, f"P4: the undelete of {identifier} is not on record")
         assert grave.undone is not None
         grave.returned = True
         if grave.undone < self.sight.began():
-            return  # asked for once more
+            return False  # asked for once more
         self.counts["undeletes"] += 1
         location = self.volumes[grave.volume].location
         self.insist(
             grave.tree is None or self.sight.place(location) is grave.tree,
             f"P2: {identifier} was undeleted, and its data are not back",
         )
+        return True
 
     def captured(self, identifier: str) -> None:
         """A snapshot was acknowledged: it is in the store."""

@@ -66,10 +66,16 @@ def living_in(world: World) -> Iterator[None]:
             (secrets, "token_bytes", world.random_bytes),
         ):
             stack.enter_context(_replaced(owner, name, instead))
-        for found in vars(Vault).values():  # up to Python 3.11 all vaults of a process wait here
-            if isinstance(found, cached_property) and hasattr(found, "lock"):
+        for found in _cached(Vault):  # up to Python 3.11 all vaults of a process wait here
+            if hasattr(found, "lock"):
                 stack.enter_context(_replaced(found, "lock", nullcontext()))
         yield
+
+
+def _cached(owner: type) -> Iterator[cached_property[Any]]:
+    """What instances work out once, wherever it was inherited from."""
+    for part in owner.__mro__:
+        yield from (found for found in vars(part).values() if isinstance(found, cached_property))
 
 
 @contextmanager

@@ -17,6 +17,8 @@ _SWITCH: Final = 0.25
 """How often a port call passes the baton on, where another process can take it."""
 _PATIENCE: Final = 2000
 """So many turns in a row in which nobody gets further are a deadlock."""
+_STANDSTILL: Final = 600
+"""Seconds after which who has the turn waits for something that is no port's, for ever."""
 
 _HERE: Final = threading.local()
 
@@ -50,9 +52,12 @@ class Process:
 class Scheduler:
     """Runs processes by turns; `passing` is called at every port call (time passes in it)."""
 
-    def __init__(self, dice: Random, passing: Callable[[], None]) -> None:
+    def __init__(
+        self, dice: Random, passing: Callable[[], None], standstill: float = _STANDSTILL
+    ) -> None:
         self._dice = dice
         self._passing = passing
+        self._standstill = standstill
         self._back = threading.Semaphore(0)
         self._running: list[Process] = []
         self._stuck = 0
@@ -75,7 +80,8 @@ class Scheduler:
         while self._running:
             process = self._dice.choice(self._running)
             process.turn.release()
-            self._back.acquire()
+            if not self._back.acquire(timeout=self._standstill):
+                raise Violation(f"deadlock: {process.name} waits, and for no port")
             if process.thread is None:
                 self._running.remove(process)
 

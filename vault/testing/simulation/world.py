@@ -27,6 +27,7 @@ from vault.store.memory import MemoryStore
 from vault.testing.faults import Faults, FaultyStore
 from vault.testing.simulation.clocks import BEGIN, HostClock, StoreClock, TrueTime
 from vault.testing.simulation.disk import Disk, SimulatedProvider, Tree
+from vault.testing.simulation.entries import Entries
 from vault.testing.simulation.oracle import Oracle, Sight
 from vault.testing.simulation.reports import Reports
 from vault.testing.simulation.scheduling import Process, Scheduler, here
@@ -110,6 +111,7 @@ class World:
         self._providers: dict[Process, SimulatedProvider] = {}
         self._late: dict[bytes, bytes] | None = None
         self.reports = Reports(self.oracle, self.server, self.disk)
+        self.entries = Entries(self.oracle, self.server)
         self.window = self.climate.window
         self.purger_works = False
         self.vault_id = ""
