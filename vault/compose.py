@@ -46,6 +46,8 @@ CATALOG = "catalog.db"
 INDEX = "index.db"
 _TRACKER_TOKEN = "VAULT_TRACKER_TOKEN"
 _FILLED = "filled"
+_ADAPTERS = "vault.adapters"  # the group of entry points
+_DISTRIBUTION = "vault-softdelete"
 _CHARTER = "charter"  # the highest number that was seen
 
 
@@ -190,19 +192,32 @@ def join_vault(wish: Joining, kit: RecoveryKit) -> None:
 
 
 class _Installed(Mapping[str, "Provider"]):
-    """The adapters that installed distributions announce, by name; none is made before its use."""
+    """The adapters that installed distributions announce, by name; none is made before its use.
+
+    This distribution's own are looked for first: to ask all that are installed takes longer.
+    """
 
     def __init__(self) -> None:
         self._made: dict[str, Provider] = {}
 
     @cached_property
+    def _own(self) -> dict[str, Any]:
+        metadata = import_module("importlib.metadata")
+        try:
+            points = metadata.distribution(_DISTRIBUTION).entry_points
+        except metadata.PackageNotFoundError:  # it runs from a folder
+            return {}
+        return {point.name: point for point in points.select(group=_ADAPTERS)}
+
+    @cached_property
     def _points(self) -> dict[str, Any]:
-        points = import_module("importlib.metadata").entry_points(group="vault.adapters")
-        return {point.name: point for point in points}
+        points = import_module("importlib.metadata").entry_points(group=_ADAPTERS)
+        return {point.name: point for point in points} | self._own
 
     def __getitem__(self, name: str) -> Provider:
         if name not in self._made:
-            self._made[name] = self._points[name].load()()
+            point = self._own.get(name) or self._points[name]
+            self._made[name] = point.load()()
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -54,21 +54,28 @@ def write(target: int | bytes, wanted: Attributes, refused: Refused) -> None:
         for name, _ in wanted:
             refused(name, OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)))
         return
-    try:
-        present = [os.fsencode(name) for name in os.listxattr(target)]
-    except OSError as error:
-        if error.errno not in _ABSENT:
-            raise
-        present = []
     names = {name for name, _ in wanted}
-    for name in present:
-        if name not in names and name.startswith(_OURS):
+    for name in inherited(target):
+        if name not in names:
             os.removexattr(target, name)
     for name, value in wanted:
         try:
             os.setxattr(target, name, value)
         except OSError as error:
             refused(name, error)
+
+
+def inherited(target: int | bytes) -> list[bytes]:
+    """The attributes, but for the system's labels, that something has before any are written."""
+    if not SUPPORTED:
+        return []
+    try:
+        names = map(os.fsencode, os.listxattr(target))
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
+        return []
+    return [name for name in names if name.startswith(_OURS)]
 
 
 def settable(attributes: Attributes) -> Attributes:

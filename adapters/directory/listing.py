@@ -13,6 +13,8 @@ from typing import IO, Final
 from vault import limits
 
 _BLOCK: Final = 64 * limits.KIB
+_ENCODING: Final = sys.getfilesystemencoding()
+_ERRORS: Final = sys.getfilesystemencodeerrors()
 
 
 def sorted_names(fd: int) -> Iterator[bytes]:
@@ -20,17 +22,21 @@ def sorted_names(fd: int) -> Iterator[bytes]:
 
     Up to `limits.NAMES_IN_MEMORY` are sorted in memory, more in files. Raises OSError.
     """
-    encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     with os.scandir(fd) as found:
-        names = (item.name.encode(encoding, errors) for item in found)
-        batch = sorted(islice(names, limits.NAMES_IN_MEMORY))
+        batch = _next(found)
         if len(batch) < limits.NAMES_IN_MEMORY:
             return iter(batch)
         runs = []
         while batch:
             runs.append(_spill(batch))
-            batch = sorted(islice(names, limits.NAMES_IN_MEMORY))
+            batch = _next(found)
     return heapq.merge(*(_read(run) for run in runs))
+
+
+def _next(found: Iterator[os.DirEntry[str]]) -> list[bytes]:
+    """The names that come next, sorted; encoded in one go, since that takes half the time."""
+    names = "\0".join([item.name for item in islice(found, limits.NAMES_IN_MEMORY)])
+    return sorted(names.encode(_ENCODING, _ERRORS).split(b"\0")) if names else []
 
 
 def _spill(names: list[bytes]) -> IO[bytes]:

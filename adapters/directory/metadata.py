@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.directory import attributes
 from adapters.directory.failures import Findings, ends_restore, reason, shown
@@ -24,6 +24,20 @@ Refusals = dict[str, tuple[int, bytes]]
 """What was refused: how often, and the first path."""
 
 
+class Given(NamedTuple):
+    """What every new file of one directory has by itself: its owner; `bare`: no attributes."""
+
+    uid: int
+    gid: int
+    bare: bool
+
+
+def given_to(fd: int) -> Given:
+    """What an open file has that was made a moment ago. Raises OSError."""
+    info = os.fstat(fd)
+    return Given(info.st_uid, info.st_gid, not attributes.inherited(fd))
+
+
 class Metadata:
     """Applies an entry's metadata to an open file, or to what a /proc path leads to."""
 
@@ -31,12 +45,16 @@ class Metadata:
         self._findings = findings
         self._refused: Refusals = {}
 
-    def apply(self, target: Target, entry: Entry) -> None:
+    def apply(self, target: Target, entry: Entry, given: Given | None = None) -> None:
         """Owner first (it clears set-id bits and capabilities), then attributes (a read-only mode
         would forbid them), mode and times. Raises OSError where nothing could be set any more.
+
+        What is `given` already is not set anew.
         """
-        owned = self._own(target, entry)
-        attributes.write(target, entry.xattrs, lambda n, e: self._refuse_attribute(entry, n, e))
+        owned = given is not None and given[:2] == (entry.uid, entry.gid)
+        owned = owned or self._own(target, entry)
+        if entry.xattrs or given is None or not given.bare:
+            attributes.write(target, entry.xattrs, lambda n, e: self._refuse_attribute(entry, n, e))
         if entry.kind != _SYMLINK:
             mode = entry.mode & 0o7777
             if not owned and entry.kind != _DIRECTORY and mode & _SET_ID:

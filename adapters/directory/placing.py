@@ -9,7 +9,7 @@ from typing import Final
 from adapters.directory import config, kernel, mapping
 from adapters.directory.failures import Findings, shown
 from adapters.directory.filling import Blocks, fill
-from adapters.directory.metadata import Metadata
+from adapters.directory.metadata import Given, Metadata
 from vault.errors import PathUnsafe
 from vault.provider import Entry, Kind
 
@@ -27,14 +27,25 @@ class Placing:
         self._in_place = in_place
         self._count = 0
 
-    def file(self, parent: int, name: bytes, entry: Entry, blocks: Blocks) -> None:
-        """Write a regular file; it has its name only when it is whole, or the target is new."""
+    def file(
+        self,
+        parent: int,
+        name: bytes,
+        entry: Entry,
+        blocks: Blocks,
+        *,
+        given: Callable[[int], Given] | None = None,
+    ) -> None:
+        """Write a regular file; it has its name only when it is whole, or the target is new.
+
+        `given` tells of the open file what need not be set.
+        """
 
         def make(at: bytes) -> None:
             fd = os.open(at, _CREATE, _PRIVATE, dir_fd=parent)
             try:
                 fill(fd, entry, blocks)
-                self._metadata.apply(fd, entry)
+                self._metadata.apply(fd, entry, given(fd) if given is not None else None)
             except BaseException:
                 os.unlink(at, dir_fd=parent)
                 raise

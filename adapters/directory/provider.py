@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from adapters.directory import identity, quarantine
+from adapters import directory
+from adapters.directory import identity
 from adapters.directory.failures import as_failure
-from adapters.directory.restoration import DirectoryRestoration
 from adapters.directory.scan import DirectoryCapture
 from vault.clock import Clock
 from vault.provider import (
@@ -59,31 +59,31 @@ class DirectoryProvider:
 
     def restoration(self, target: str, *, in_place: bool) -> Restoration:
         """See Provider."""
-        return DirectoryRestoration(target, in_place=in_place)
+        return directory.restoration.DirectoryRestoration(target, in_place=in_place)
 
     def plan_quarantine(self, location: str, tombstone: str) -> Quarantine:
         """See Provider."""
         with _translated(f"look at “{location}”"):
-            return quarantine.plan(location, tombstone)
+            return directory.quarantine.plan(location, tombstone)
 
     def quarantine(self, place: Quarantine) -> None:
         """See Provider."""
-        quarantine.set_aside(place)
+        directory.quarantine.set_aside(place)
 
     def undelete(self, place: Quarantine) -> None:
         """See Provider."""
         with _translated(f"bring back “{place.location}”"):
-            quarantine.bring_back(place)
+            directory.quarantine.bring_back(place)
 
     def whereabouts(self, place: Quarantine) -> Whereabouts:
         """See Provider."""
         with _translated(f"look for “{place.location}”"):
-            return quarantine.whereabouts(place)
+            return directory.quarantine.whereabouts(place)
 
     def purge(self, permit: PurgePermit) -> None:
         """See Provider. Taken up again after a crash; done before, it does nothing."""
         with _translated(f"purge “{permit.quarantine.location}”"):
-            quarantine.purge(permit)
+            directory.quarantine.purge(permit)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from adapters.directory.failures import Findings, ends_restore, reason, unsafe
-from adapters.directory.metadata import Metadata, Refusals
+from adapters.directory.metadata import Given, Metadata, Refusals, given_to
 from adapters.directory.placing import Placing
 from adapters.directory.trail import Journey
 from vault.errors import PathUnsafe
@@ -51,6 +51,7 @@ class Scribe(Journey):
         log = Findings()
         self._metadata = Metadata(log)
         self._placing = Placing(log, self._metadata, in_place=False)
+        self._given: Given | None = None  # to each file of the directory that it is in
 
     def write(self, files: Iterator[tuple[Entry, memoryview]]) -> Report:
         """Write files in turn; one that cannot be written does not stop the others."""
@@ -72,9 +73,23 @@ class Scribe(Journey):
     def _file(self, entry: Entry, content: memoryview) -> None:
         name = self.go(entry.path)
         try:
-            self._placing.file(self.fd, name, entry, (content,))
+            self._placing.file(self.fd, name, entry, (content,), given=self._given_to)
         except FileExistsError as error:
             raise unsafe(entry.path, "something stands there already") from error
+
+    def _given_to(self, fd: int) -> Given:
+        """Looked at once a directory: its own metadata are set when its files are written."""
+        if self._given is None:
+            self._given = given_to(fd)
+        return self._given
+
+    def entered(self, info: os.stat_result) -> None:
+        """See Journey."""
+        self._given = None
+
+    def leaving(self) -> None:
+        """See Journey."""
+        self._given = None
 
 
 def files_in(shared: memoryview) -> Iterator[tuple[Entry, memoryview]]:

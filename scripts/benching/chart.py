@@ -17,6 +17,7 @@ _GROUPS: Final = {
     "tree": "100,000 files, to disk",
     "big": "2 GiB of random bytes, to disk",
     "rgw": "100,000 files, to S3",
+    "million": "1,000,000 files of 1 kB, to disk",
     "start": "start of the program",
 }
 _STYLE: Final = (

@@ -62,5 +62,6 @@ def _words(name: str, chosen: argparse.Namespace) -> list[str]:
         "tree": ["--peers", chosen.peers, "--rounds", str(chosen.rounds)],
         "big": ["--peers", chosen.peers],
         "rgw": ["--peers", ",".join(remote) or "none"],
+        "million": ["--peers", chosen.peers],
         "start": ["--peers", chosen.peers],
     }.get(name, [])

@@ -8,8 +8,9 @@ import shutil
 from typing import Final
 
 from benching import workload
-from benching.contenders import Vault
-from benching.measuring import fresh, same, timed, warm
+from benching.contenders import KINDS, Contender
+from benching.measuring import fresh, timed, warm
+from benching.race import restore
 from benching.results import Results, Sheet, table
 
 STEPS: Final = {
@@ -23,38 +24,53 @@ _ON_DISK: Final = 10_000  # bytes a file that repository and restore may take
 
 
 def measure(chosen: argparse.Namespace) -> None:
-    """Run the steps on both trees; a round is both, the smaller one first."""
+    """Run the steps on both trees, the smaller one first; the peers only on the larger one."""
     sizes = (chosen.files // 10, chosen.files)
     bases = [workload.ready(chosen.where, size, MEAN) for size in sizes]
-    if shutil.disk_usage(chosen.where).free < _ON_DISK * sum(sizes) * chosen.rounds:
+    peers = [name for name in chosen.peers.split(",") if name not in ("", "none")]
+    needed = _ON_DISK * (sum(sizes) + chosen.files * len(peers)) * chosen.rounds
+    if shutil.disk_usage(chosen.where).free < needed:
         raise SystemExit(f"{chosen.where} has not the room that {chosen.files} files may take")
     sheet, folder = Sheet(chosen.out), fresh(chosen.where)
-    results = Results(sheet, "million")
+    results, heads = Results(sheet, "million"), dict[str, str]()
+    few, many = (f"{size:,} files" for size in sizes)
     for number in range(chosen.rounds):
-        for base, size in zip(bases, sizes, strict=True):
-            vault = Vault(folder / f"{size}-{number}", base / "live")
-            _run(vault, results, f"{size:,}")
-    few, many = (f"{size:,}" for size in sizes)
-    rows = []
-    for step, title in STEPS.items():
-        for unit, digits in (("s", 2), ("peak MiB", 0)):
-            one, ten = (results.median(who, step, unit) or 0.0 for who in (few, many))
-            head = title if unit == "s" else ""
-            rows.append([head, unit, f"{one:.{digits}f}", f"{ten:.{digits}f}", f"{ten / one:.2f}"])
-    lines = table(["", "", f"{few} files", f"{many} files", "times"], rows)
-    words = f"--files {chosen.files} --rounds {chosen.rounds}"
+        runs = [(few, "vault", bases[0]), *((many, name, bases[1]) for name in ("vault", *peers))]
+        for who, name, base in runs:
+            contender = KINDS[name](folder / f"{name}-{base.name}-{number}", base / "live")
+            heads[name] = contender.version()
+            _run(contender, results, who if name == "vault" else name)
+    rows = [
+        [title if unit == "s" else "", unit, *_row(results, sheet, (few, many, *peers), step, unit)]
+        for step, title in STEPS.items()
+        for unit in ("s", "peak MiB")
+    ]
+    others = [*(heads[name] for name in peers), *["ratio"][: len(peers)]]
+    lines = table(["", "", few, many, "times", *others], rows)
+    words = f"--files {chosen.files} --peers {','.join(peers) or 'none'} --rounds {chosen.rounds}"
     sheet.table(f"`scripts/bench million {words}`", lines)
     print(f"Repositories and restored trees are in {folder}; delete it for the room it takes.")
 
 
-def _run(vault: Vault, results: Results, who: str) -> None:
-    for call in vault.setup():
+def _row(results: Results, sheet: Sheet, who: tuple[str, ...], step: str, unit: str) -> list[str]:
+    """Few and many files, how many times as much that is, and what the peers take for the many."""
+    few, many, *others = (results.median(name, step, unit) or 0.0 for name in who)
+    digits = 2 if unit == "s" else 0
+    cells = [f"{few:.{digits}f}", f"{many:.{digits}f}", f"{many / few:.2f}"]
+    if others:
+        ratio = min(others) / many if unit == "s" else many / min(others)
+        if unit == "s":
+            sheet.row({"chart": "million", "step": STEPS[step], "ratio": round(ratio, 3)})
+        share = f"{ratio:.2f} ×{' as fast' * (unit == 's')}"
+        cells += [*(f"{other:.{digits}f}" for other in others), share]
+    return cells
+
+
+def _run(contender: Contender, results: Results, who: str) -> None:
+    for call in contender.setup():
         timed(call)
-    warm(vault.live)
+    warm(contender.live)
     for step in ("first", "unchanged"):
         os.sync()
-        results.note(who, step, timed(vault.snapshot(step)))
-    target = vault.base / "restored"
-    os.sync()
-    results.note(who, "restore", timed(vault.restore(target)))
-    same(vault.live, target)
+        results.note(who, step, timed(contender.snapshot(step)))
+    restore(contender, results, who)

@@ -67,10 +67,13 @@ def snapshot(contender: Contender, results: Results, step: str, label: str) -> N
     results.note(contender.name, step, figures, contender.held() - before)
 
 
-def restore(contender: Contender, results: Results) -> None:
-    """Measure a restore, and compare what came back, outside the measured time."""
+def restore(contender: Contender, results: Results, who: str = "") -> None:
+    """Measure a restore, and compare what came back, outside the measured time.
+
+    `who` is its name in the results, where that is not the contender's own.
+    """
     target = contender.base / "restored"
     call = contender.restore(target)
     os.sync()
-    results.note(contender.name, "restore", timed(call))
+    results.note(who or contender.name, "restore", timed(call))
     same(contender.live, target)

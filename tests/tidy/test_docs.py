@@ -91,9 +91,23 @@ def test_status_loads_nothing_heavy(tmp_path: Path) -> None:
     """Who asks at 2 a.m. waits for nothing that the catalog's answer does not need."""
     _loaded(tmp_path, "init")
     _loaded(tmp_path, "status")  # a catalog that knows nothing yet asks the store
-    loaded = _loaded(tmp_path, "status", "--json")
-    assert "vault.operations.status" in loaded
-    assert not loaded & (_HEAVY | {"email", "rich", "vault.operations.capture"})
+    for words in (["status", "--json"], ["status"]):
+        loaded = _loaded(tmp_path, *words)
+        assert "vault.operations.status" in loaded
+        assert not loaded & (_HEAVY | {"email", "rich", "vault.operations.capture"})
+
+
+def test_a_snapshot_loads_nothing_that_writes_or_draws(tmp_path: Path) -> None:
+    """What every hour begins with: no restore, no key files, no colours for a pipe."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    for words in (["init"], ["volume", "add", "v", str(volume)]):
+        _loaded(tmp_path / "home", *words)
+    loaded = _loaded(tmp_path / "home", "snapshot", "v")
+    assert "adapters.directory.scan" in loaded
+    writes = {"adapters.directory.restoration", "adapters.directory.quarantine"}
+    keys = "cryptography.hazmat.primitives.serialization"
+    assert not loaded & ({"boto3", "pydantic", "rich", keys} | writes)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

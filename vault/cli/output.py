@@ -21,11 +21,10 @@ from vault.clock import format_span, format_time
 from vault.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from vault.cli.plain import Plain
     from vault.cli.screen import Screen
 
 SIZES: Final = frozenset({"bytes", "bytes_added", "size"})
-PIPE_WIDTH: Final = 4096
-"""Columns where there is no terminal: nothing is cut or wrapped there."""
 
 
 class Output:
@@ -101,11 +100,11 @@ class Output:
             self._aside.say(text, "bold red")
 
     @cached_property
-    def _screen(self) -> Screen:
+    def _screen(self) -> Screen | Plain:
         return _screen(self._out)
 
     @cached_property
-    def _aside(self) -> Screen:
+    def _aside(self) -> Screen | Plain:
         return _screen(self._err)
 
     def _stream(self, kind: str, items: Iterable[Any]) -> None:
@@ -118,9 +117,10 @@ class Output:
         self._out.flush()
 
 
-def _screen(file: TextIO) -> Screen:
-    width = None if file.isatty() else PIPE_WIDTH
-    return cast("Screen", import_module("vault.cli.screen").Screen(file, width))
+def _screen(file: TextIO) -> Screen | Plain:
+    if file.isatty():
+        return cast("Screen", import_module("vault.cli.screen").Screen(file))
+    return cast("Plain", import_module("vault.cli.plain").Plain(file))
 
 
 def record(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Lines and tables for people, drawn by rich; loaded where there is something to draw."""
+"""Lines and tables for people at a terminal, drawn by rich; loaded where there is one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vault.cli.failure import printable
-from vault.cli.output import SIZES, title
+from vault.cli.output import title
+from vault.cli.plain import is_number, line
 
 PROSE: Final = frozenset({"reason", "reasons", "detail"})
 """Fields that may be folded in a table, down to PROSE_WIDTH columns."""
@@ -21,8 +22,8 @@ PROSE_WIDTH: Final = 16
 class Screen(Console):
     """A console that leaves it to the command's frame what to do when nobody reads on."""
 
-    def __init__(self, file: TextIO, width: int | None) -> None:
-        super().__init__(file=file, width=width, highlight=False, markup=False)
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file=file, highlight=False, markup=False)
 
     def on_broken_pipe(self) -> None:
         """See Console."""
@@ -46,31 +47,20 @@ class Screen(Console):
 
     def _lines(self, cells: Mapping[str, Sequence[str]], widths: Sequence[int]) -> None:
         """Where all fits, a plain line each: rich takes half a millisecond for every row."""
-        right = [_is_number(name) for name in cells]
-        self.print(Text(_line([title(name) for name in cells], widths, right), style="bold"))
+        right = [is_number(name) for name in cells]
+        self.print(Text(line([title(name) for name in cells], widths, right), style="bold"))
         rows = zip(*cells.values(), strict=True)
-        self.file.writelines(_line(row, widths, right) + "\n" for row in rows)
+        self.file.writelines(line(row, widths, right) + "\n" for row in rows)
 
     def _folded(self, cells: Mapping[str, Sequence[str]]) -> None:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for number, name in enumerate(cells):
-            justify: Literal["left", "right"] = "right" if _is_number(name) else "left"
+            justify: Literal["left", "right"] = "right" if is_number(name) else "left"
             fixed = name not in PROSE and number > 0
             table.add_column(title(name), overflow="fold", justify=justify, no_wrap=fixed)
         for row in zip(*cells.values(), strict=True):
             table.add_row(*map(Text, row))
         self.print(table)
-
-
-def _is_number(name: str) -> bool:
-    return name in SIZES or name == "files"
-
-
-def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    """The texts side by side, each as wide as its column, numbers at its right end."""
-    spaces = [" " * (width - cell_len(text)) for text, width in zip(texts, widths, strict=True)]
-    parts = zip(texts, spaces, right, strict=True)
-    return "  ".join(s + t if number else t + s for t, s, number in parts).rstrip()
 
 
 def _fitting(cells: Mapping[str, Sequence[str]], width: int) -> tuple[list[str], list[str]]:

@@ -8,7 +8,6 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from vault.codec.buffers import Buffer
 from vault.codec.digest import plain_digest
@@ -25,8 +24,7 @@ class SigningKey:
     def __init__(self, seed: bytes) -> None:
         self.seed = seed
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.public_hex = public.hex()
+        self.public_hex = self._private.public_key().public_bytes_raw().hex()
         self.key_id = key_id(self.public_hex)
 
     @classmethod

@@ -52,7 +52,7 @@ class Policies:
         self.own = own
         text = f"{shipped(_DEFAULTS)}\n{own}"
         self.digest = sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
-        complaint = check(own)
+        complaint = check(own) if own else ""  # what is shipped has been checked
         if complaint:
             raise SettingsError(
                 f"the policy is not valid: {complaint}",

@@ -177,6 +177,11 @@ def test_a_users_own_rules_hold_beside_the_shipped_ones() -> None:
     assert isinstance(decide(facts(Verb.DELETE, AGENT, grant=GrantFact.NONE), own), Deny)
 
 
+def test_the_shipped_rules_are_valid() -> None:
+    """Nothing looks at them again when they are used alone."""
+    assert check("") == ""
+
+
 @pytest.mark.parametrize(
     ("own", "says"),
     [

@@ -163,6 +163,25 @@ def test_a_targets_default_acl_is_not_inherited(tmp_path: Path) -> None:
     assert not differences(tmp_path / "a", tmp_path / "b")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another group")
+def test_a_targets_group_is_not_inherited(tmp_path: Path) -> None:
+    """The first file of a folder tells what the others are given."""
+    target = tmp_path / "b"
+    target.mkdir()
+    os.chown(target, 0, 4242)
+    target.chmod(0o2770)
+    stored: Stored = [(folder(b""), [])]
+    for place in (b"d", b"e"):
+        stored.append((folder(place), []))
+        for number in range(9):
+            entry = file(b"%s/%d" % (place, number), 500, 0o640 + number % 2)
+            stored.append((msgspec.structs.replace(entry, gid=4242 + number % 3), [b"x" * 500]))
+    assert not put(target, stored)
+    for entry, _ in stored:
+        info = os.stat(os.fsencode(target) + b"/" + entry.path)
+        assert (info.st_gid, info.st_mode & 0o7777) == (entry.gid, entry.mode)
+
+
 @needs_mounts
 def test_a_full_disk_stops_the_restore_and_leaves_no_part(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
