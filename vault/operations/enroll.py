@@ -21,6 +21,9 @@ from vault.operations.record import Draft, record, record_next, refresh
 from vault.operations.unit import LocalUnit, WriteUnit, exclusive
 from vault.provider import Provider, SourceIdentity
 
+_OTHERWISE_MEANT: Final = ("-", "vol_", "tomb_", "snap_")
+"""How options and ids begin: a name that is another volume's id would be taken for it."""
+
 _NAME_MOST: Final = 255
 """Characters of a name: what fits into a path of the HTTP interface."""
 
@@ -168,7 +171,8 @@ def _check_apart(
 def _can_be_a_name(name: str) -> bool:
     """One spelling of it, seen as it is, that is no option, no path, and none of our own marks."""
     seen = name.isprintable() and unicodedata.normalize("NFC", name) == name
-    plain = not set(name) & set("/@ ") and not name.startswith("-") and name not in (".", "..")
+    plain = not set(name) & set("/@ ") and name not in (".", "..")
+    plain = plain and not name.casefold().startswith(_OTHERWISE_MEANT)
     return 0 < len(name) <= _NAME_MOST and seen and plain
 
 
