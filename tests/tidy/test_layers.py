@@ -130,7 +130,8 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "pyrage": ("vault.codec.keyring",),
     "platformdirs": ("vault.settings",),
     "ulid": ("vault.ids", "vault.store.s3_probe"),  # a canary is named by a ULID alone
-    "httpx": ("vault.client",),
+    "httpx": ("vault.client", "vault.api.keys"),  # the latter fetches issuers' keys, and no more
+    "joserfc": ("vault.governance.jwts",),
     "fastapi": ("vault.api",),
     "starlette": ("vault.api",),
     "pydantic": ("vault.api", "vault.mcp.server"),

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from vault.api import governance, passkeys, volumes
+from vault.api.keys import IssuerKeys
 from vault.api.limiting import Limits
 from vault.api.models import Health
 from vault.api.pool import Pool
@@ -55,6 +56,7 @@ def create_app(
     )
     app.state.pool = pool
     app.state.replies = Replies()
+    app.state.issuers = IssuerKeys(lambda: clock.boot_time().seconds)
     for kind in (VaultError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
     app.include_router(volumes.router)

@@ -58,7 +58,7 @@ def identify(
     pool: Pool = request.app.state.pool
     if shown is not None:
         with pool.vault() as vault:
-            principal = vault.authenticate(shown.credentials)
+            principal = vault.authenticate(shown.credentials, request.app.state.issuers)
         return Caller(replace(principal, origin=_origin(request)), pool)
     peer = request.scope.get("client")
     if isinstance(peer, Peer):

@@ -42,6 +42,7 @@ __all__ = [
     "tokens",
     "undelete",
     "verify",
+    "workloads",
 ]
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
         tokens,
         undelete,
         verify,
+        workloads,
     )
 else:
     __getattr__ = loading(__name__, __all__)
