@@ -116,7 +116,7 @@ def _vault(folder: Path, home: Path, url: str, callers: int) -> str:
 def _crowd(url: str, token: str, chosen: argparse.Namespace) -> _Told:
     told, headers = _Told(), {"Authorization": f"Bearer {token}"}
     with httpx.Client() as probe:
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 probe.get(f"{url}/healthz")
                 break

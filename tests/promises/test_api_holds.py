@@ -280,6 +280,6 @@ def _state(door: Door) -> tuple[_Standing, int]:
             *(*oversight.grants(), *oversight.approvals(everything=True)),
         )
         standing = {(item.id, item.state, str(getattr(item, "held", ""))) for item in things}
-        people = [*oversight.identities(), *oversight.approvers(), *oversight.frozen()]
+        people: list[Any] = [*oversight.identities(), *oversight.approvers(), *oversight.frozen()]
         standing |= {(person.name, "", repr(person)) for person in people}
         return standing, sum(1 for _ in oversight.audit_show())
