@@ -9,6 +9,7 @@ It has the methods of `vault.Vault` that work from afar, under the same names.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import ssl
@@ -27,6 +28,7 @@ from vault.operations.approve import ApprovalItem
 from vault.operations.enroll import Enrolment
 from vault.operations.grants import GrantItem, GrantWish
 from vault.operations.items import SnapshotItem, StatusReport, TombstoneItem, VolumeItem
+from vault.operations.roster import ApproverItem
 
 URL: Final = "VAULTD_URL"
 TOKEN: Final = "VAULTD_TOKEN"
@@ -238,6 +240,28 @@ class Client:
         body = {"signature": signature}
         path = _path("approvals", ask, "signatures")
         return _read(self._call("POST", path, json=body), ApprovalItem)
+
+    def approvers(self) -> tuple[ApproverItem, ...]:
+        """Everybody who may agree."""
+        told = self._call("GET", "/v1/approvers")
+        return tuple(_read(item, ApproverItem) for item in told["items"])
+
+    def passkey_creation(self, name: str, *, origin: str) -> str:
+        """What a browser on the site `origin` makes a passkey with, as JSON."""
+        path = _path("approvers", name, "passkey", "creation")
+        return json.dumps(self._call("POST", path, json={"origin": origin})["public_key"])
+
+    def passkey_made(self, name: str, response: str, *, origin: str) -> ApproverItem:
+        """The public key in a browser's answer, as `approver add` takes it; enrols nobody."""
+        body = {"origin": origin, "response": json.loads(response)}
+        return _read(
+            self._call("POST", _path("approvers", name, "passkey"), json=body), ApproverItem
+        )
+
+    def passkey_challenge(self, ask: str, *, name: str) -> str:
+        """What an approver's browser agrees to a request with; its answer goes to `approve`."""
+        path = _path("approvals", ask, "challenge")
+        return json.dumps(self._call("GET", path, params={"approver": name})["public_key"])
 
     def reject(self, ask: str, *, reason: str) -> ApprovalItem:
         """Refuse what waits."""

@@ -14,6 +14,7 @@ from vault.errors import UsageError
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _SPAN: Final = re.compile(r"(\d+)\s*([smhdw])")
 _SPAN_MAX: Final = 100  # characters
+_LONGEST: Final = timedelta(days=36_525)
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -91,12 +92,12 @@ def parse_span(text: str) -> timedelta:
         raise UsageError(
             f"“{text[:_SPAN_MAX]}” is not a span of time", hint="Write 90s, 10m, 2h, 30d or 1d12h."
         )
-    try:
-        return timedelta(seconds=sum(int(n) * _UNIT_SECONDS[u] for n, u in parts))
-    except OverflowError:
+    seconds = sum(int(n) * _UNIT_SECONDS[u] for n, u in parts)
+    if seconds > _LONGEST.total_seconds():  # whoever adds it to a time gets a time
         raise UsageError(
-            "a span of time is longer than can be counted", hint="Write 90s, 10m, 2h or 30d."
-        ) from None
+            "a span of time is longer than a hundred years", hint="Write 90s, 10m, 2h or 30d."
+        )
+    return timedelta(seconds=seconds)
 
 
 def format_span(span: timedelta) -> str:

@@ -32,15 +32,23 @@ if TYPE_CHECKING:
     from vault.operations.copying import CopyPlan
     from vault.operations.enroll import Enrolment
     from vault.operations.tell import ToldItem
+    from vault.operations.workloads import KeySource
     from vault.store.attest import Attestation
 
 
 class Vault(Opened):
     """One vault, opened in one role; a context manager. Every method may raise VaultError."""
 
-    def authenticate(self, token: str) -> Principal:
-        """Who shows this token. Raises TokenInvalid, which tells nothing more."""
+    def authenticate(self, token: str, issuers: KeySource | None = None) -> Principal:
+        """Who shows this token. Raises TokenInvalid, which tells nothing more.
+
+        With `issuers`, which has their keys, those of the workloads in vault.toml count, too.
+        """
         environment = self._local.catalog.environment
+        if issuers is not None and self._local.settings.workload and token.count(".") == 2:
+            return operations.workloads.authenticate(
+                self._writing, token, issuers, environment=environment
+            )
         return operations.tokens.authenticate(self._writing, token, environment=environment)
 
     def acting_as(self, principal: Principal) -> Vault:

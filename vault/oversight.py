@@ -133,6 +133,10 @@ class Oversight:
         """Enrol a person by a browser's answer to that. Raises as `add_approver`."""
         return operations.roster.add_passkey(self._writing(), name, response, origin, kit)
 
+    def passkey_made(self, name: str, response: str, *, origin: str) -> ApproverItem:
+        """The public key in a browser's answer, as `add_approver` takes it; enrols nobody."""
+        return operations.roster.passkey_made(self._writing(), name, response, origin)
+
     def passkey_challenge(self, ask: str, *, name: str) -> str:
         """What an approver's browser agrees to a request with; its answer goes to `approve`."""
         return operations.approve.passkey_challenge(self._writing(), ask, name)

@@ -171,6 +171,30 @@ class ReceiverSettings(_Table, frozen=True):
         return f"{scheme}-{sha256(given.encode()).hexdigest()[:8]}"
 
 
+class Workload(_Table, frozen=True):
+    """An outside issuer of workload identities; its agents and services reach one environment.
+
+    `keys` is where it publishes its keys, `claim` what it calls somebody by.
+    """
+
+    issuer: str
+    audience: str
+    environment: str
+    keys: str
+    claim: str = "sub"
+
+    def __post_init__(self) -> None:
+        if not all((self.issuer, self.audience, self.environment, self.claim)):
+            raise ValueError("a workload's issuer, audience, environment and claim are not empty")
+        if "#" in self.issuer:
+            raise ValueError(f"the issuer “{self.issuer}” has a # in it")
+        url = urlsplit(self.keys)
+        if not url.hostname or not (
+            url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
+        ):
+            raise ValueError(f"keys come by https, or from this very host; not “{self.keys}”")
+
+
 class Settings(_Table, frozen=True):
     """All of vault.toml. `roles` has every role, named in the file or not."""
 
@@ -183,6 +207,7 @@ class Settings(_Table, frozen=True):
     defaults: Defaults = Defaults()
     audit: AuditSettings = AuditSettings()
     notify: tuple[ReceiverSettings, ...] = ()
+    workload: tuple[Workload, ...] = ()
 
     def __post_init__(self) -> None:
         complete = {role: self.roles.get(role, Role()) for role in ROLES}
@@ -190,6 +215,9 @@ class Settings(_Table, frozen=True):
         names = [receiver.called for receiver in self.notify]
         if len(set(names)) < len(names):
             raise ValueError("two receivers of notices have one name")
+        issuers = [workload.issuer for workload in self.workload]
+        if len(set(issuers)) < len(issuers):
+            raise ValueError("an issuer stands in one [[workload]] alone")
 
     @property
     def store_url(self) -> str:
@@ -362,4 +390,12 @@ url = @URL@
 # attestation_failed, verification_failed, volume_vanished, volume_replaced, volume_attacked,
 # quarantine_lost.
 # events = ["tombstone_made", "approval_wanted"]
+
+# An outside issuer whose tokens `vault api` believes; see docs/workloads.md.
+# [[workload]]
+# issuer = "https://token.actions.githubusercontent.com"
+# audience = "vault"
+# environment = "staging"       # the only one that they reach
+# keys = "https://token.actions.githubusercontent.com/.well-known/jwks"
+# claim = "sub"
 """

@@ -17,6 +17,7 @@ _MODULES: Final = {
     "rgw": "trees",
     "start": "starts",
     "delete": "deletes",
+    "api": "callers",
     "all": "everything",
 }
 """Where a word's module has another name. Only one is loaded: see `measuring.Figures`."""
@@ -64,7 +65,8 @@ def _words() -> argparse.ArgumentParser:
     delete.add_argument("--rounds", type=int, default=5, help="the table shows medians")
     judged = kinds.add_parser("decide", help="how long the rules take to decide a request")
     judged.add_argument("--decisions", type=int, default=5000, help="of each kind (%(default)s)")
-    crowd = kinds.add_parser("clients", help="many callers of the HTTP interface at once")
+    crowd = kinds.add_parser("api", help="many callers of the HTTP interface at once")
+    crowd.add_argument("--store", choices=("file", "rgw"), default="file", help="(%(default)s)")
     crowd.add_argument("--callers", type=int, default=200, help="at once (%(default)s)")
     crowd.add_argument("--seconds", type=int, default=60, help="for so long (%(default)s)")
     _files(kinds.add_parser("limits", help="what this machine can do at best, on the same tree"))

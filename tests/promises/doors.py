@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -82,9 +82,9 @@ def open_door(bucket: RgwBucket, root: Path, *volumes: str) -> Iterator[Door]:
 
 
 @contextmanager
-def serving(scene: Scene, *words: str) -> Iterator[str]:
+def serving(scene: Scene, *words: str, env: Mapping[str, str] | None = None) -> Iterator[str]:
     """`vault api` of the writer's home, as a process; gives its URL."""
-    with vault_api(scene.environ("writer"), "--rate", "10000", *words) as url:
+    with vault_api(scene.environ("writer") | dict(env or {}), "--rate", "10000", *words) as url:
         yield url
 
 

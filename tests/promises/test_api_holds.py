@@ -1,12 +1,15 @@
 """The HTTP interface against its own document: every route, odd words, every kind of token.
 
 No answer is an error of the server or one that the document does not name; none tells staging's
-callers what is in production; and nothing changes without an entry in the audit log.
+callers what is in production; nothing changes without an entry in the audit log; and who shows a
+token that does not count, for whatever reason, is told that in the same words everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
@@ -18,16 +21,19 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
 
 from tests.signers import SoftKey
 from tests.unit.api.conftest import PLACES, Door, entrust, make_door
+from tests.unit.api.vain import REASONS, vain_tokens
+from vault.oversight import Oversight
 
 CHECKS: Final = [
     *(not_a_server_error, status_code_conformance),
-    *(content_type_conformance, response_schema_conformance),
+    *(content_type_conformance, response_schema_conformance, response_headers_conformance),
 ]
 OPERATIONS: Final = (
     *(("get", "/v1/volumes"), ("get", "/v1/volumes/{name}"), ("put", "/v1/volumes/{name}")),
@@ -39,12 +45,21 @@ OPERATIONS: Final = (
     *(("get", "/v1/grants"), ("post", "/v1/grants"), ("post", "/v1/grants/{grant}/give")),
     *(("post", "/v1/grants/{grant}/revoke"), ("get", "/v1/approvals")),
     *(("get", "/v1/approvals/{approval}"), ("post", "/v1/approvals/{approval}/reject")),
+    *(("get", "/v1/approvers"), ("post", "/v1/approvers/{name}/passkey/creation")),
+    *(("post", "/v1/approvers/{name}/passkey"), ("get", "/v1/approvals/{approval}/challenge")),
     *(("post", "/v1/approvals/{approval}/signatures"), ("get", "/v1/audit"), ("get", "/healthz")),
 )
+Caller = tuple[str, str]
+"""A name and an environment, by which a token is known; the reason alone for one in vain."""
+
 CALLERS: Final = (
-    *(("ann", "staging"), ("bot", "staging"), ("platform", "staging")),
-    *(("ann", "production"), ("bot", "production"), ("nobody", "")),
+    *(("ann", "staging"), ("bot", "staging"), ("platform", "staging"), ("narrowed", "staging")),
+    *(("ann", "production"), ("bot", "production")),
 )
+_Standing = set[tuple[str, str, str]]
+NOBODIES: Final = (("", ""), *((reason, "") for reason in REASONS))
+FEW: Final = 10
+MANY: Final = pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(3600)])
 NAMES: Final = ("db", "ledger")
 GRANT: Final = {"volumes": ["db"], "reason": "merged"}
 
@@ -60,6 +75,8 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         assert gone.status_code == 202
         for place in PLACES:
             assert made.ask("bot", "POST", "/grants", place, json=GRANT).status_code == 201
+        vain = {(reason, ""): token for reason, token in vain_tokens(home).items()}
+        tokens.update(vain | {("narrowed", "staging"): _narrowed(tokens["ann", "staging"])})
         entrust(made)
         with made.vault() as vault:
             kit = home / "recovery.kit"
@@ -81,10 +98,16 @@ def known(door: Door) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def foreign(door: Door) -> list[str]:
-    """What nobody of staging may be told: ids and places of production."""
+    """What nobody of staging may be told: ids, a name and places of production."""
     kinds = ("volumes", "tombstones", "grants", "approvals")
     ids = [identifier for kind in kinds for identifier in _ids(door, kind, PLACES[:1])]
-    return [*ids, str(door.root / "srv" / "production")]
+    return [*ids, "ledger", str(door.root / "srv" / "production")]
+
+
+@pytest.fixture(scope="module")
+def said() -> set[str]:
+    """What staging's callers have said themselves: their own log, for one, has it, too."""
+    return set()
 
 
 @pytest.fixture(scope="module")
@@ -99,24 +122,68 @@ def test_every_route_is_tried(document: Any) -> None:
     assert told == set(OPERATIONS)
 
 
+@pytest.mark.parametrize("examples", [FEW, MANY])
 @pytest.mark.parametrize("caller", CALLERS, ids="-".join)
 def test_every_answer_is_as_documented(
     door: Door,
     document: Any,
     known: dict[str, list[str]],
     foreign: list[str],
-    caller: tuple[str, str],
+    said: set[str],
+    caller: Caller,
+    examples: int,
 ) -> None:
+    def judge(case: Case[Any], answer: Any) -> None:
+        if caller[1] == "staging":
+            told = {word for word in foreign if word in answer.text}
+            said.update(word for word in foreign if word in _sent(answer))
+            assert told <= said, answer.text
+
     for method, path in OPERATIONS:
         operation = document[path][method]
-        _try(door, operation, _cases(operation, known), caller, foreign)
+        _try(_Trial(door, caller, judge, examples), operation, _cases(operation, known))
 
 
-def _try(
-    door: Door, operation: Any, cases: Any, caller: tuple[str, str], foreign: list[str]
+@pytest.mark.parametrize("examples", [2, MANY])
+@pytest.mark.parametrize("caller", NOBODIES, ids="".join)
+def test_a_token_that_does_not_count_gets_one_answer(
+    door: Door, document: Any, known: dict[str, list[str]], caller: Caller, examples: int
 ) -> None:
+    """The same everywhere, but where a body is no JSON; nothing that was asked for is looked at."""
+    told = set()
+
+    def judge(case: Case[Any], answer: Any) -> None:
+        if case.path == "/healthz" or _is_no_json(answer.request):
+            assert answer.status_code in (200, 400), answer.text
+        else:
+            assert answer.status_code == 401, answer.text
+        if answer.status_code == 401:
+            told.add(answer.text)
+
+    for method, path in OPERATIONS:
+        operation = document[path][method]
+        _try(_Trial(door, caller, judge, examples), operation, _cases(operation, known))
+    assert len(told) == 1
+
+
+def test_all_reasons_get_the_same_words(door: Door) -> None:
+    answers = {_shown(door, "/v1/volumes/db", (reason, "")).text for reason in REASONS}
+    assert len(answers) == 1
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Who asks, what else is wanted of each answer, and how many times a route is tried."""
+
+    door: Door
+    caller: Caller
+    judge: Callable[[Case[Any], Any], None]
+    examples: int
+
+
+def _try(trial: _Trial, operation: Any, cases: Any) -> None:
     @settings(
-        max_examples=10,
+        max_examples=trial.examples,
         deadline=None,
         database=None,
         derandomize=True,
@@ -125,18 +192,17 @@ def _try(
     )
     @given(case=cases)
     def run(case: Case[Any]) -> None:
-        before = _state(door)
-        answer = _send(door, case, caller)
+        before = seen[-1]
+        answer = _send(trial.door, case, trial.caller)
         case.validate_response(answer, checks=CHECKS)
-        if caller[1] == "staging":
-            told = [word for word in foreign if word in answer.text]
-            assert set(told) <= {word for word in foreign if word in str(answer.request.url)}
-            assert not (told and answer.is_success), answer.text
-        after = _state(door)
-        if after[0] != before[0]:
+        trial.judge(case, answer)
+        after = _state(trial.door)
+        seen.append(after)
+        if _changed(before[0], after[0]):
             assert after[1] > before[1], (operation.path, answer.text)
-            assert caller[1], answer.text
+            assert trial.caller in CALLERS, answer.text
 
+    seen = [_state(trial.door)]
     run()
 
 
@@ -160,23 +226,60 @@ def _ids(door: Door, kind: str, places: tuple[str, ...] = PLACES) -> list[str]:
     return [item["id"] for answer in answers for item in answer["items"]]
 
 
-def _send(door: Door, case: Case[Any], caller: tuple[str, str]) -> Any:
+def _narrowed(token: str) -> str:
+    """A person's token that is good for one verb on one volume."""
+    return Oversight.narrow_token(token, until=None, verbs=["snapshot"], volumes=["db"])
+
+
+def _send(door: Door, case: Case[Any], caller: Caller) -> Any:
     words = case.as_transport_kwargs(base_url="http://testserver")
     headers = {k: v for k, v in dict(words["headers"]).items() if k.lower() != "authorization"}
+    sent = {name: words[name] for name in ("params", "json") if words.get(name) is not None}
+    if words.get("data") is not None:
+        sent["content"] = words["data"]
+    return _shown(door, words["url"], caller, method=words["method"], headers=headers, **sent)
+
+
+def _shown(door: Door, url: str, caller: Caller, **words: Any) -> Any:
+    """The answer to a request that shows this caller's token, if there is one."""
+    headers = words.pop("headers", {})
     if caller in door.tokens:
         headers["Authorization"] = f"Bearer {door.tokens[caller]}"
     shown = {
         name.encode(): str(value).encode("latin-1", "replace") for name, value in headers.items()
     }
-    sent = {name: words[name] for name in ("params", "json") if words.get(name) is not None}
-    if words.get("data") is not None:
-        sent["content"] = words["data"]
-    return door.client.request(words["method"], words["url"], headers=shown, **sent)
+    return door.client.request(words.pop("method", "GET"), url, headers=shown, **words)
 
 
-def _state(door: Door) -> tuple[Any, int]:
-    """How volumes, tombstones and grants stand, and how long the audit log is."""
+def _is_no_json(request: Any) -> bool:
+    """Whether there is a body that cannot be read, whoever sent it."""
+    try:
+        json.loads(request.content or b"0")
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _sent(answer: Any) -> str:
+    """What the caller has said itself."""
+    return f"{answer.request.url} {answer.request.content.decode('utf-8', 'replace')}"
+
+
+def _changed(before: _Standing, after: _Standing) -> _Standing:
+    """What stands otherwise now, but for what time alone has ended."""
+    ended = {name for name, state, _ in after if state == "expired"}
+    return {one for one in before ^ after if one[0] not in ended}
+
+
+def _state(door: Door) -> tuple[_Standing, int]:
+    """How everything stands that a request could change, and how long the audit log is."""
     with door.vault() as vault:
-        things: tuple[Any, ...] = (*vault.volumes(), *vault.tombstones(), *vault.oversight.grants())
-        standing = sorted((item.id, item.state, getattr(item, "held", "")) for item in things)
-        return standing, sum(1 for _ in vault.oversight.audit_show())
+        oversight = vault.oversight
+        things: tuple[Any, ...] = (
+            *(*vault.volumes(), *vault.tombstones(), *vault.snapshots()),
+            *(*oversight.grants(), *oversight.approvals(everything=True)),
+        )
+        standing = {(item.id, item.state, str(getattr(item, "held", ""))) for item in things}
+        people: list[Any] = [*oversight.identities(), *oversight.approvers(), *oversight.frozen()]
+        standing |= {(person.name, "", repr(person)) for person in people}
+        return standing, sum(1 for _ in oversight.audit_show())

@@ -131,7 +131,9 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "pyrage": ("vault.codec.keyring",),
     "platformdirs": ("vault.settings",),
     "ulid": ("vault.ids", "vault.store.s3_probe"),  # a canary is named by a ULID alone
-    "httpx": ("vault.client", "vault.tracker"),
+    # asking a daemon; asking a tracker; fetching issuers' keys
+    "httpx": ("vault.client", "vault.tracker", "vault.api.keys"),
+    "joserfc": ("vault.governance.jwts",),
     "fastapi": ("vault.api",),
     "starlette": ("vault.api",),
     "pydantic": ("vault.api", "vault.mcp.server"),

@@ -23,6 +23,13 @@ from vault.settings import (
 )
 
 AT = datetime(2026, 4, 24, tzinfo=UTC)
+WORKLOAD = """
+[[workload]]
+issuer = "https://issuer.example/id"
+audience = "vault"
+environment = "staging"
+keys = "https://issuer.example/keys"
+"""
 STORE = '[store]\nurl = "file:///srv/vault"\n'
 
 
@@ -42,6 +49,7 @@ def test_what_the_comments_show_is_what_holds() -> None:
     assert shown.roles == plain.roles
     assert set(plain.roles) == set(ROLES)
     assert shown.environments["production"].window == timedelta(hours=48)
+    assert [(w.environment, w.claim) for w in shown.workload] == [("staging", "sub")]
 
 
 def test_the_defaults_can_be_used() -> None:
@@ -102,6 +110,11 @@ def test_every_table_is_read() -> None:
         (STORE + '[[notify]]\nurl = "json://x"\nevents = ["lunch"]\n', "lunch"),
         (STORE + '[[notify]]\nurl = "json://x"\nkey = "secret"\n', "key"),
         (STORE + '[[notify]]\nurl = "json://x"\n' * 2, "one name"),
+        (STORE + WORKLOAD.replace("https:", "http:"), "http://issuer.example/keys"),
+        (STORE + WORKLOAD.replace("//issuer.example/keys", ""), "https:"),
+        (STORE + WORKLOAD.replace('"vault"', '""'), "audience"),
+        (STORE + WORKLOAD.replace("/id", "/#id"), "#"),
+        (STORE + WORKLOAD + WORKLOAD, "one [[workload]] alone"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(text: str, named: str) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from vault.api import governance, volumes
+from vault.api import governance, passkeys, volumes
+from vault.api.keys import IssuerKeys
 from vault.api.limiting import Limits
 from vault.api.models import Health
 from vault.api.pool import Pool
-from vault.api.problems import Problem, answer
+from vault.api.problems import Problem, answer, problems
 from vault.api.replies import Replies
 from vault.clock import Clock, SystemClock
 from vault.errors import VaultError
@@ -55,11 +56,13 @@ def create_app(
     )
     app.state.pool = pool
     app.state.replies = Replies()
+    app.state.issuers = IssuerKeys(lambda: clock.boot_time().seconds)
     for kind in (VaultError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
     app.include_router(volumes.router)
     app.include_router(governance.router)
-    app.add_api_route("/healthz", _health, methods=["GET"], tags=["health"])
+    app.include_router(passkeys.router)
+    app.add_api_route("/healthz", _health, methods=["GET"], tags=["health"], responses=problems())
     app.add_middleware(Limits, rate=rate, seconds=lambda: clock.boot_time().seconds)
     _with_problems(app)
     return app
@@ -71,7 +74,23 @@ def _health() -> Health:
 
 
 def _with_problems(app: FastAPI) -> None:
-    """Let the document describe problems, which no route answers by itself."""
+    """Let the document describe problems, which no route answers by itself.
+
+    What FastAPI says of requests that do not fit, it says of answers that are never given here.
+    """
     made = app.openapi()
-    made["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    schemas = made["components"]["schemas"]
+    for unsaid in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unsaid, None)
+    for answers in _answers(made):
+        if "HTTPValidationError" in str(answers.get("422")):
+            del answers["422"]
+    schemas["Problem"] = Problem.model_json_schema()
     app.openapi_schema = made
+
+
+def _answers(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The answers of each operation."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            yield operation["responses"]

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -19,10 +19,21 @@ if TYPE_CHECKING:
     from vault.api.pool import Pool
     from vault.library import Vault
 
-PEER: Final = "uid"
-"""The host part of a client's address on the unix socket; its port is the user's number."""
+_bearer = HTTPBearer(
+    auto_error=False,
+    bearerFormat="vlt_…",
+    description="A token: vault token make NAME. On the unix socket the user there is known.",
+)
 
-_bearer = HTTPBearer(auto_error=False, description="A token: vault token make NAME")
+
+class Peer(NamedTuple):
+    """The client of a connection by unix socket, in an address's place: the kernel named its user.
+
+    A class of its own, since an address can come to be what some header said.
+    """
+
+    host: str
+    uid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +58,11 @@ def identify(
     pool: Pool = request.app.state.pool
     if shown is not None:
         with pool.vault() as vault:
-            principal = vault.authenticate(shown.credentials)
+            principal = vault.authenticate(shown.credentials, request.app.state.issuers)
         return Caller(replace(principal, origin=_origin(request)), pool)
-    if request.client is not None and request.client.host == PEER:
-        return Caller(person(request.client.port), pool)
+    peer = request.scope.get("client")
+    if isinstance(peer, Peer):
+        return Caller(person(peer.uid), pool)
     raise TokenInvalid("this request shows no token", hint="Send one: Authorization: Bearer vlt_…")
 
 

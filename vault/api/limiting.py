@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from vault.api.identify import Peer
 from vault.api.problems import RETRY_SECONDS, problem
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Limits:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        who = headers.get(b"authorization") or str((scope.get("client") or ("",))[0]).encode()
+        who = headers.get(b"authorization") or _place(scope.get("client")).encode()
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > BODY_MOST:
             await problem(413, "too_large", "the body is too large")(scope, receive, send)
@@ -60,6 +61,13 @@ class Limits:
         if len(self._buckets) > _CALLERS:
             self._buckets.popitem(last=False)
         return passes
+
+
+def _place(client: tuple[str, int] | None) -> str:
+    """Where somebody without a token calls from: a host, or a user of this one."""
+    if isinstance(client, Peer):
+        return f"{client.host} {client.uid}"
+    return client[0] if client else ""
 
 
 def _counted(receive: Receive) -> Receive:

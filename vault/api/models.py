@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,6 +86,26 @@ class Signature(_Sent):
     """An approver's signature of the text that the approval shows, as ssh-keygen -Y sign writes."""
 
     signature: Annotated[str, Field(min_length=1, max_length=16384)]
+
+
+class Site(_Sent):
+    """The site of the page that asks, as the browser names it: `https://vault.example.org`."""
+
+    origin: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class Created(Site):
+    """What `navigator.credentials.create` gave there, as JSON (`toJSON`)."""
+
+    response: dict[str, Any]
+
+
+class Challenge(BaseModel):
+    """What a browser's `navigator.credentials` is called with, as JSON (`publicKey`)."""
+
+    version: int = 1
+    kind: str = "challenge"
+    public_key: dict[str, Any]
 
 
 class Whoami(BaseModel):

@@ -15,6 +15,7 @@ from vault.errors import (
     ApprovalUnknown,
     CatalogBusy,
     Denied,
+    ExtraMissing,
     GateError,
     GrantUnknown,
     IdentityUnknown,
@@ -44,6 +45,7 @@ _STATUSES: Final[tuple[tuple[tuple[type[VaultError], ...], int], ...]] = (
     ),
     ((UsageError,), 400),
     ((GateError,), 403),
+    ((ExtraMissing,), 501),
     ((StoreError, CatalogBusy, SettingsError), 503),
     ((LifecycleError, SourceError), 409),
 )
@@ -116,7 +118,45 @@ def _vault_error(error: VaultError) -> Response:
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem answers of a route, for the OpenAPI document."""
-    shown = {*statuses, 400, 401, 403, 413, 429, 503}
+    """The problem answers of a route for callers who are known, for the OpenAPI document."""
+    return problems(*statuses, 400, 401, 403, 503)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """These, and those that any route can have."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"model": Problem, "content": content} for status in sorted(shown)}
+    return {
+        status: {
+            "description": _MEANINGS[status],
+            "content": content,
+            "headers": _HEADERS.get(status, {}),
+        }
+        for status in sorted({*statuses, 413, 429, 500})
+    }
+
+
+def header(description: str, *, always: bool = True) -> dict[str, Any]:
+    """A header of an answer, for the OpenAPI document."""
+    return {"description": description, "required": always, "schema": {"type": "string"}}
+
+
+_MEANINGS: Final = {
+    400: "The request is not one that can be understood.",
+    401: "No token, or none that counts; the same for whatever is amiss.",
+    403: "The rules refuse it, and the detail names them; or people have to agree first.",
+    404: "There is none; what belongs to another environment is not there.",
+    409: "Things are not so that this can be done.",
+    413: "The body is too large.",
+    422: "The idempotency key came with another request before.",
+    429: "Too many requests at once; or a budget is used up, and a person has to look.",
+    500: "Something unexpected happened; the log has it.",
+    501: "What this needs is not installed here.",
+    503: "The store is out of reach; nothing was changed.",
+}
+_LATER: Final = {"Retry-After": header("After so many seconds it can be tried again.")}
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": header("What credential is wanted: Bearer.")},
+    403: {"Location": header("What waits for people, where they have to agree.", always=False)},
+    429: _LATER,
+    503: _LATER,
+}

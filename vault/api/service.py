@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vault.api.application import RATE, create_app
-from vault.api.identify import PEER
+from vault.api.identify import Peer
 
 if TYPE_CHECKING:
     from vault.library import Vault
@@ -43,7 +43,7 @@ class PeerProtocol(H11Protocol):
         end: Any = transport.get_extra_info("socket")
         if end is not None and end.family == socket.AF_UNIX:
             told = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-            self.client = (PEER, _CREDENTIALS.unpack(told)[1])
+            self.client = Peer("unix", _CREDENTIALS.unpack(told)[1])
 
 
 def serve(open_vault: Callable[[], Vault], terms: Terms) -> None:
@@ -58,6 +58,7 @@ def serve(open_vault: Callable[[], Vault], terms: Terms) -> None:
         ssl_certfile=str(terms.certificate) if terms.certificate else None,
         ssl_keyfile=str(terms.key) if terms.key else None,
         server_header=False,
+        proxy_headers=False,  # whoever is asked through a proxy knows callers by their tokens
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=30,

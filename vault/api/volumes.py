@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from vault.api.identify import Caller, Known
 from vault.api.models import Deletion, Links, Listing, Reasoned, Registration, Undoing
-from vault.api.problems import documented
+from vault.api.problems import documented, header
 from vault.api.replies import Replies
 from vault.clock import parse_span
 from vault.errors import ApprovalNeeded, Denied, UsageError, VolumeTombstoned
@@ -80,7 +80,11 @@ def register_volume(who: Known, name: Named, wish: Registration) -> VolumeItem:
 
 
 @router.delete(
-    "/volumes/{name}", status_code=202, responses=documented(404, 409, 422), tags=["volumes"]
+    "/volumes/{name}",
+    status_code=202,
+    responses=documented(404, 409, 422)
+    | {202: {"headers": {"Location": header("The tombstone, or what waits for people.")}}},
+    tags=["volumes"],
 )
 def delete_volume(
     who: Known, sent: Request, response: Response, name: Named, intent: Intent

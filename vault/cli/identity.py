@@ -39,7 +39,9 @@ def add(
     call: Call,
     name: Name,
     kind: Annotated[str, typer.Option(help="human, agent or service.")],
-    subject: Annotated[str, typer.Option(help="What an outside issuer calls it.")] = "",
+    subject: Annotated[
+        str, typer.Option(help="What an outside issuer calls it: ISSUER#SUBJECT.")
+    ] = "",
 ) -> None:
     """Add an identity: one for each person, each agent, each service."""
     with call.vault() as vault:

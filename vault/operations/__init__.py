@@ -43,6 +43,7 @@ __all__ = [
     "tokens",
     "undelete",
     "verify",
+    "workloads",
 ]
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         tokens,
         undelete,
         verify,
+        workloads,
     )
 else:
     __getattr__ = loading(__name__, __all__)

@@ -48,10 +48,12 @@ def plan_delete(unit: WriteUnit, name: str, *, reason: str, task: str = "") -> D
     _refuse_closed(volume)
     admit(unit, question_of(Verb.DELETE, volume, reason=reason, task=task))
     insist_own(unit, volume)
-    provider = unit.provider(volume.provider)
-    place = provider.plan_quarantine(volume.location, new_id("tomb", unit.clock.now()))
-    if not is_registered(provider, place.identity, volume):
-        raise _replaced(volume)
+    try:
+        place = _place(unit, volume)
+    except SourceError:
+        with exclusive(unit.home, f"volume-{volume.id}"):  # another delete may be under way
+            _refuse_closed(unit.catalog.volumes.resolve(volume.id))
+        raise
     return DeletePlan(
         volume=volume,
         place=place,
@@ -59,6 +61,15 @@ def plan_delete(unit: WriteUnit, name: str, *, reason: str, task: str = "") -> D
         reason=reason,
         task=task,
     )
+
+
+def _place(unit: WriteUnit, volume: Volume) -> Quarantine:
+    """Where its data would go. Raises SourceError where they are not there, or others are."""
+    provider = unit.provider(volume.provider)
+    place = provider.plan_quarantine(volume.location, new_id("tomb", unit.clock.now()))
+    if not is_registered(provider, place.identity, volume):
+        raise _replaced(volume)
+    return place
 
 
 def execute_delete(unit: WriteUnit, plan: DeletePlan) -> Tombstone:

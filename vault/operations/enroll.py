@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from vault.errors import SourceOverlaps, UsageError, VolumeExists
@@ -18,6 +20,12 @@ from vault.operations.identity import identity_text, owns, read_identity
 from vault.operations.record import Draft, record, record_next, refresh
 from vault.operations.unit import LocalUnit, WriteUnit, exclusive
 from vault.provider import Provider, SourceIdentity
+
+_OTHERWISE_MEANT: Final = ("-", "vol_", "tomb_", "snap_")
+"""How options and ids begin: a name that is another volume's id would be taken for it."""
+
+_NAME_MOST: Final = 255
+"""Characters of a name: what fits into a path of the HTTP interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +54,8 @@ def enroll(unit: WriteUnit, wish: Enrolment) -> Volume:
 def let_enroll(unit: WriteUnit, wish: Enrolment) -> None:
     """Ask whether a volume may be registered so. Raises as `enroll` does."""
     _check_environment(unit, wish.environment)
-    admit(unit, Question(Verb.ADD, volume=wish.name, environment=wish.environment))
     _check_words(unit, wish)
+    admit(unit, Question(Verb.ADD, volume=wish.name, environment=wish.environment))
 
 
 def register(unit: WriteUnit, wish: Enrolment) -> Volume:
@@ -133,7 +141,7 @@ def _check_environment(unit: WriteUnit, environment: str) -> None:
 
 
 def _check_words(unit: WriteUnit, wish: Enrolment) -> None:
-    if not wish.name or set(wish.name) & set("/@ \n\t") or wish.name.startswith("-"):
+    if not _can_be_a_name(wish.name):
         raise UsageError(
             f"“{wish.name}” cannot be a volume's name",
             safe="Nothing was registered.",
@@ -158,9 +166,9 @@ def check_apart(unit: WriteUnit, wish: Enrolment, identity: SourceIdentity | Non
     for other in unit.catalog.whole().volumes.all():
         if other.state == "removed" and not _leaves_protection(unit, other, wish):
             continue
-        if other.name == wish.name and other.environment == wish.environment:
+        if _alike(other.name) == _alike(wish.name) and other.environment == wish.environment:
             raise VolumeExists(
-                f"a volume named “{wish.name}” is registered already, at {other.location}",
+                f"a volume named “{other.name}” is registered already, at {other.location}",
                 safe="It stays as it is.",
                 hint="Choose another name, or remove that volume first (what is stored stays).",
             )
@@ -172,6 +180,19 @@ def check_apart(unit: WriteUnit, wish: Enrolment, identity: SourceIdentity | Non
             what = f"the volume “{other.name}” at {other.location}" if own else "another volume"
             raise _overlap(wish.path, what)
     insist_apart(unit, provider, wish.path)
+
+
+def _can_be_a_name(name: str) -> bool:
+    """One spelling of it, seen as it is, that is no option, no path, and none of our own marks."""
+    seen = name.isprintable() and unicodedata.normalize("NFC", name) == name
+    plain = not set(name) & set("/@ ") and name not in (".", "..")
+    plain = plain and not name.casefold().startswith(_OTHERWISE_MEANT)
+    return 0 < len(name) <= _NAME_MOST and seen and plain
+
+
+def _alike(name: str) -> str:
+    """What two names have in common that people take for one another: width and case apart."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _leaves_protection(unit: WriteUnit, former: Volume, wish: Enrolment) -> bool:

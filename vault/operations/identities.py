@@ -43,6 +43,13 @@ def add_identity(unit: RecordUnit, name: str, kind: str, subject: str = "") -> I
             safe="It stays as it is.",
             hint="Names that differ in case alone would be mistaken for one another.",
         )
+    of_subject = unit.catalog.audit.books().identities.of_subject(subject)
+    if of_subject is not None:
+        raise UsageError(
+            f"{of_subject.name} has this subject already",
+            safe="It stays as it is.",
+            hint="An issuer's token stands for one identity alone.",
+        )
     body = {"name": name, "kind": str(kind), "subject": subject}
     administer(unit, Verb.IDENTITY, EntryKind.IDENTITY_ADDED, body)
     return show(unit, name)

@@ -61,19 +61,30 @@ def passkey_creation(unit: RecordUnit, name: str, origin: str) -> str:
     `origin` is the site of the page, `https://…`. Raises UsageError, ExtraMissing.
     """
     statement = _passkey_statement(unit, check_name(name))
+    _insist_person(unit, name)
     return str(codec.agreement.loaded().creation(statement, name, origin))
 
 
 def add_passkey(
     unit: RecordUnit, name: str, response: str, origin: str, kit: Path | None = None
 ) -> ApproverItem:
-    """Enrol a person with the passkey that their browser made. Raises as `add_approver`.
+    """Enrol a person with the passkey that their browser made.
 
-    And SignatureRefused where it was made for somebody else, elsewhere, or without verifying them.
+    Raises as `passkey_made` and `add_approver`.
+    """
+    return add_approver(unit, name, passkey_made(unit, name, response, origin).key, kit)
+
+
+def passkey_made(unit: RecordUnit, name: str, response: str, origin: str) -> ApproverItem:
+    """The passkey that a person's browser made, as `add_approver` takes it; enrols nobody.
+
+    Raises SignatureRefused where it was made for somebody else, elsewhere, or without verifying
+    them; Denied, UsageError, ExtraMissing.
     """
     statement = _passkey_statement(unit, check_name(name))
+    _insist_person(unit, name)
     made = codec.agreement.loaded().created(response, statement, origin)
-    return add_approver(unit, name, made.line, kit)
+    return ApproverItem(name=name, key=made.line, touch=True)
 
 
 def remove_approver(unit: RecordUnit, name: str) -> ApproverItem:

@@ -51,11 +51,13 @@ def test_places_that_lie_in_one_another_are_refused(site: Site, tmp_path: Path) 
 
 def test_names_are_words_and_used_once(site: Site, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    for name in ("", "a/b", "a b", "-x", "a@b"):
+    odd = ("a\0b", "a\u200bb", "a\u202eb", "a\u2028b", "cafe\u0301", "\udc80", "x" * 256, "..", ".")
+    for name in ("", "a/b", "a b", "-x", "vol_01m8e9t", "Tomb_x", "a@b", "a\nb", "a\u00a0b", *odd):
         with pytest.raises(UsageError):
             wish(site, name, tmp_path / "other")
-    with pytest.raises(VolumeExists):
-        wish(site, "db", tmp_path / "other")
+    for name in ("db", "DB", "ｄｂ"):
+        with pytest.raises(VolumeExists, match="“db”"):
+            wish(site, name, tmp_path / "other")
     with pytest.raises(SourceVanished):
         wish(site, "gone", tmp_path / "gone")
     place = str(tmp_path / "other")
