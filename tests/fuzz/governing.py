@@ -40,7 +40,7 @@ from vault.governance.books import Books
 from vault.governance.intent import Window, check_window, from_cron, is_open, openings
 from vault.governance.policy import Policies, check
 from vault.governance.principal import Principal, PrincipalKind
-from vault.governance.request import Request, Verb
+from vault.governance.request import DESTRUCTIVE, Request, Verb
 from vault.ids import new_id
 from vault.operations import auditing
 from vault.repository.audit_log import read_segments, stem
@@ -147,7 +147,10 @@ def run_books(values: Any) -> Any:
         for value in values if isinstance(values, list) else [values]:
             catalog.audit.add(decode_entry(as_json(value)))
         books = catalog.audit.books()
-        for one in (*catalog.audit.requests(), *catalog.audit.allowed(uptime=0.0, most=9)):
+        for one in (
+            *catalog.audit.requests(),
+            *catalog.audit.allowed(DESTRUCTIVE, uptime=0.0, most=9),
+        ):
             ocsf_line(one, "", -1)
         return _asked(books)
     finally:

@@ -55,9 +55,8 @@ class Sight:
     """What the oracle can see: the server, the true time, the host, and contents read back.
 
     `disagrees` says whether host and store have disagreed about the time for a while; `place` gives
-    the tree at a place; `read` restores a snapshot, with the kit,
-    without faults; `began` is when the process at work did, and
-    `steady` whether the clock that the store goes by was not set lately.
+    the tree at a place; `read` restores a snapshot, with the kit, without faults; `began` is when
+    the process at work did, and `steady` whether the store's clock was not set lately.
     """
 
     server: MemoryStore
