@@ -378,8 +378,7 @@ url = @URL@
 # Of so many hours, days, weeks and months that have snapshots, the last one each is kept.
 # keep = "hourly=24,daily=7,weekly=5,monthly=12"
 
-# Who is told, by the daemon, of what happens: as many receivers as you like. See
-# docs/notifications.md; try it with: vault notify test
+# Who is told of what happens; see docs/notifications.md, and try it with: vault notify test
 # [[notify]]
 # name = "ops"
 # A service that apprise knows (pip install 'vault-softdelete[notify]'), or, with a key_file, a
