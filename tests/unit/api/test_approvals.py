@@ -25,6 +25,7 @@ when { context.quorum > 0 && context.approval != "given" };
 def keys(door: Door) -> dict[str, SoftKey]:
     """Eve and Dan may agree; the agent may delete `db` and `ledger` many times, for two tasks."""
     made = {name: SoftKey() for name in ("eve", "dan")}
+    (door.home / FILE).write_text(PEOPLE_TOO)  # while nobody has to agree to it
     with door.vault() as vault:
         for name in made:
             vault.oversight.add_identity(name, "human")
@@ -111,7 +112,6 @@ def test_nobody_agrees_to_their_own_through_a_narrowed_token(
     door: Door, keys: dict[str, SoftKey]
 ) -> None:
     """Eve hands a narrowed token on; what it asks for she has asked for, whoever brings it."""
-    (door.home / FILE).write_text(PEOPLE_TOO)
     narrowed = Oversight.narrow_token(
         door.tokens["eve", "production"], until=None, verbs=["delete"], volumes=["db"]
     )
@@ -129,7 +129,6 @@ def test_nobody_agrees_to_their_own_through_a_narrowed_token(
 
 def test_what_eve_agreed_to_is_not_anothers(door: Door, keys: dict[str, SoftKey]) -> None:
     """Given to the agent: a person, and a second agent, are asked about anew."""
-    (door.home / FILE).write_text(PEOPLE_TOO)
     path, text = asked(door)
     assert bring(door, path, keys["eve"].sign(text)).json()["state"] == "given"
     assert delete(door, who="ann", task="")["state"] == "awaiting_approval"
