@@ -21,7 +21,7 @@ TOMBSTONE = {
 }
 RESTORE = {
     *("snapshot", "volume", "target", "files", "bytes", "written", "skipped", "dry_run"),
-    *("saved", "findings"),
+    *("saved", "findings", "registered"),
 }
 
 

@@ -149,11 +149,11 @@ def calendar(records: list[SnapshotRecord], closed: dict[str, bool]) -> set[str]
 
 
 def what_they_need(before: set[str], records: list[SnapshotRecord], wanted: set[str]) -> set[str]:
-    """The keys that have to be left: those of the wanted snapshots, and the records."""
+    """The keys that have to be left: those of the wanted snapshots, the records and the log."""
     names: set[str] = set()
     for record in records:
         if record.header.id in wanted:
             names.add(record.key)
             names.update(map(pack_key, record.header.packs))
             names.update(key for key in before for s in record.header.sessions if s in key)
-    return names | {key for key in before if key.startswith(("events/", "charter/"))}
+    return names | {key for key in before if key.startswith(("events/", "charter/", "audit/"))}

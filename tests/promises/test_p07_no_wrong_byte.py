@@ -141,7 +141,8 @@ def damages(origin: Origin) -> Iterator[tuple[str, Changes]]:
     by_kind: dict[str, list[str]] = {}
     for key in sorted(origin.objects):
         by_kind.setdefault(key.partition("/")[0], []).append(key)
-    assert by_kind.keys() == {"charter", "events", "index", "keys", "packs", "snapshots"}
+    kinds = {"audit", "charter", "events", "index", "keys", "packs", "snapshots"}
+    assert by_kind.keys() == kinds
     assert len(by_kind["packs"]) >= 4
     for kind, keys in by_kind.items():
         for key in keys:

@@ -53,6 +53,4 @@ def read_answer(answer: Answer, environment: str, name: str) -> Tracked:
         return f"the tracker's answer cannot be read: {error}"
     if (task.environment, task.task) != (environment, name):
         return "the tracker answered about another task"
-    if task.until is not None and task.until.tzinfo is None:
-        return "the tracker's answer has a time without a zone"
     return task

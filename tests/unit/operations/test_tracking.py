@@ -95,7 +95,7 @@ def test_a_task_of_the_trackers_lets_an_agent_delete_and_is_in_the_log(council: 
         (knowing(), "assigned to nobody"),
         (knowing(**OURS | {"task": "OPS-2"}), "about another task"),
         (knowing(**OURS | {"environment": "staging"}), "about another task"),
-        (knowing(**OURS | {"until": "2999-01-01T00:00:00"}), "without a zone"),
+        (knowing(**OURS | {"until": "2999-01-01T00:00:00"}), "cannot be read"),
         (knowing(**OURS | {"volumes": "*"}), "cannot be read"),
         (knowing(**OURS | {"closed": "no"}), "cannot be read"),
         (answering(200, b""), "cannot be read"),
