@@ -7,6 +7,9 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -337,6 +340,31 @@ def test_an_interrupted_snapshot_leaves_nothing_half_done(fresh: Host) -> None:
     assert len(fresh.ask("snapshots").items) == done
     fresh.ask("snapshot", "photos")
     fresh.ask("verify", "--deep")
+
+
+def test_an_interruption_while_a_module_loads_has_the_same_status(tmp_path: Path) -> None:
+    """`python -m` remembers a KeyboardInterrupt that passed an exec() and ends by the signal."""
+    (tmp_path / "probe.py").write_text(
+        textwrap.dedent("""
+        import os, signal
+        import vault.cli
+        from vault.cli import failure
+
+        def run(words):
+            try:
+                exec("os.kill(os.getpid(), signal.SIGINT)\\nfor _ in range(9): pass", globals())
+            except KeyboardInterrupt as error:
+                return failure.report(error, as_json=False)
+
+        vault.cli.run = run
+        vault.cli.main()
+        """)
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "probe"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 130, ended.stderr
+    assert "interrupted" in ended.stderr
 
 
 def test_two_snapshots_at_once(fresh: Host) -> None:

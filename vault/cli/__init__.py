@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import gc
 import io
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 from vault.cli.app import run
 from vault.cli.heap import share_heap
 
 
+class Pressed(KeyboardInterrupt):
+    """Ctrl-C was pressed.
+
+    A type of its own, as `python -m` ends by the signal instead of with our status once a bare
+    KeyboardInterrupt went through any exec() of a text, which is how dataclasses are made.
+    """
+
+
 def main() -> None:
     """Run the command line of this process and leave with its exit status."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _press)
     share_heap()
     gc.set_threshold(20_000)  # manifests are objects by the hundred thousand, and hardly a cycle
     for stream in (sys.stdout, sys.stderr):
@@ -21,3 +34,7 @@ def main() -> None:
         sys.exit(run(sys.argv[1:]))
     finally:
         gc.freeze()  # nobody needs what is left to be searched for garbage: the process ends
+
+
+def _press(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Pressed
