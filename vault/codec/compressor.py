@@ -10,7 +10,7 @@ import zstandard
 from vault.codec.buffers import Buffer
 from vault.errors import Corrupt
 
-LEVEL: Final = 3
+LEVEL: Final = 2
 _WORTH: Final = 0.98  # of the original size; above it, expanding costs more than is saved
 
 _local = threading.local()  # contexts are large and must not be used by two threads at once
