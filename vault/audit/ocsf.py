@@ -7,6 +7,7 @@ what are of the class Entity Management (3004). What OCSF has no field for is in
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any, Final
 
 import msgspec
@@ -74,11 +75,20 @@ def ocsf_event(entry: Entry, log: str, index: int) -> dict[str, Any]:
         event["entity"] = {"type": entry.kind.value.partition("_")[0], "name": _subject(entry)}
     else:
         event["api"] = {"operation": _operation(entry), "service": {"name": "vault"}}
-        event["src_endpoint"] = {"name": entry.caller.via or "local"}
+        event["src_endpoint"] = {"name": entry.caller.via or "local"} | _address(entry)
         event["resources"] = [
             {"type": "volume", "uid": entry.volume, "namespace": entry.environment}
         ]
     return event
+
+
+def _address(entry: Entry) -> dict[str, str]:
+    """Where a request came from, when it came over a network."""
+    origin = str(entry.body.get("origin", ""))
+    try:
+        return {"ip": str(ip_address(origin))}
+    except ValueError:
+        return {}
 
 
 def _activity(entry: Entry) -> tuple[int, str]:

@@ -38,6 +38,16 @@ def test_a_refused_delete_is_a_failure_of_a_delete() -> None:
     assert allowed["status_id"] == 1
 
 
+@pytest.mark.parametrize(
+    ("origin", "told"), [("192.0.2.7", "192.0.2.7"), ("::1", "::1"), ("", None), ("uid:7", None)]
+)
+def test_an_address_that_a_request_came_from_is_told(origin: str, told: str | None) -> None:
+    """What is none stays in the body alone."""
+    event = ocsf_event(entry(1, EntryKind.REQUEST, verb="delete", origin=origin), "", -1)
+    assert event["src_endpoint"].get("ip") == told
+    assert event["unmapped"]["body"]["origin"] == origin
+
+
 def test_times_are_milliseconds() -> None:
     """Since 1970."""
     assert ocsf_event(entry(0), "", 0)["time"] == 1777023000000
