@@ -14,7 +14,7 @@ from benching.measuring import fresh
 from benching.results import Sheet, table
 from vault.codec.chunker import cut
 from vault.codec.cipher import new_key, seal
-from vault.codec.compressor import compress
+from vault.codec.compressor import LEVEL, compress
 from vault.codec.digest import chunk_id
 from vault.limits import CHUNK_AVERAGE, MIB, PACK_TARGET
 
@@ -34,7 +34,7 @@ def measure(chosen: argparse.Namespace) -> None:
         ("open and read", lambda: sum(map(len, workload.blocks(root))), total),
         ("FastCDC", lambda: [cut(sample[at : at + 16 * MIB]) for at in _steps()], len(sample)),
         ("BLAKE3, keyed", lambda: [chunk_id(key, chunk) for chunk in chunks], len(sample)),
-        ("zstd -3", lambda: [compress(chunk) for chunk in chunks], len(sample)),
+        (f"zstd -{LEVEL}", lambda: [compress(chunk) for chunk in chunks], len(sample)),
         ("AES-256-GCM", lambda: [seal(key, 0, b"", chunk) for chunk in chunks], len(sample)),
         ("write in packs, fsync each", lambda: _packs(folder, sample), len(sample)),
         ("write the files anew", lambda: _copy(root, folder / "copy"), total),
