@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.certificates import behind_tls
 
 _PACKED: Final = gzip.compress(b" " * (1 << 24))
 
@@ -70,15 +73,18 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def tracking(manner: Manner) -> Iterator[SoftTracker]:
-    """A tracker of this manner, while the context lasts."""
+def tracking(manner: Manner, certificate: Path | None = None) -> Iterator[SoftTracker]:
+    """A tracker of this manner, while the context lasts; with a certificate it speaks TLS."""
     tracker = SoftTracker(manner)
     kind = type("Own", (Handler,), {"tracker": tracker})
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True
+    if certificate is not None:
+        behind_tls(server, certificate)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    tracker.url = f"http://127.0.0.1:{server.server_address[1]}/tasks?project=ops"
+    scheme = "https" if certificate else "http"
+    tracker.url = f"{scheme}://127.0.0.1:{server.server_address[1]}/tasks?project=ops"
     try:
         yield tracker
     finally:

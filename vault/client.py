@@ -29,13 +29,13 @@ from vault.operations.enroll import Enrolment
 from vault.operations.grants import GrantItem, GrantWish
 from vault.operations.items import SnapshotItem, StatusReport, TombstoneItem, VolumeItem
 from vault.operations.roster import ApproverItem
+from vault.urls import is_confidential
 
 URL: Final = "VAULTD_URL"
 TOKEN: Final = "VAULTD_TOKEN"
 CERTIFICATE: Final = "VAULTD_CACERT"
 """Names of our own: VAULT_ADDR and VAULT_TOKEN belong to another product, and are never read."""
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _ATTEMPTS: Final = 4
 _TIMEOUT: Final = 60.0
 _PAGE: Final = 1000
@@ -63,7 +63,7 @@ class Client:
         shown = token or os.environ.get(TOKEN, "")
         if not base.startswith(("http://", "https://", "unix://")):
             raise errors.UsageError(f"“{base}” is no daemon's URL", hint=f"Set {URL}: https://…")
-        if base.startswith("http://") and httpx.URL(base).host not in _LOOPBACK:
+        if not base.startswith("unix://") and not is_confidential(base):
             raise errors.UsageError(
                 "a token does not travel in the clear", hint="Use https://, or http:// on loopback."
             )

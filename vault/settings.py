@@ -19,6 +19,7 @@ from vault import limits
 from vault.clock import format_span, format_time, parse_span
 from vault.errors import DiskFull, NotInitialised, SettingsError, UsageError
 from vault.limits import PROTECTED_WINDOW_FLOOR
+from vault.urls import is_confidential
 
 RoleName = Literal["writer", "purger", "collector", "reader"]
 ROLES: Final[tuple[RoleName, ...]] = ("writer", "purger", "collector", "reader")
@@ -37,7 +38,6 @@ TopicName = Literal[
     "quarantine_lost",
 ]
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _LISTEN: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}")
 
 
@@ -91,10 +91,9 @@ class TrackerSettings(_Table, frozen=True):
     timeout: Span = Span(seconds=limits.TRACKER_TIMEOUT.total_seconds())
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        if self.url and not (safe and parts.hostname):
+        if self.url and not is_confidential(self.url):
             raise ValueError(f"“{self.url}”: a tracker is asked over https, or on loopback")
+        parts = urlsplit(self.url)
         if parts.username is not None or parts.password is not None or parts.fragment:
             raise ValueError("a tracker's URL holds no user, password or fragment")
         if self.timeout > limits.TRACKER_LONGEST:
@@ -188,10 +187,7 @@ class Workload(_Table, frozen=True):
             raise ValueError("a workload's issuer, audience, environment and claim are not empty")
         if "#" in self.issuer:
             raise ValueError(f"the issuer “{self.issuer}” has a # in it")
-        url = urlsplit(self.keys)
-        if not url.hostname or not (
-            url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
-        ):
+        if not is_confidential(self.keys):
             raise ValueError(f"keys come by https, or from this very host; not “{self.keys}”")
 
 

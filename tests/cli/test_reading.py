@@ -106,6 +106,8 @@ def test_cat(shared: Host) -> None:
     out, err = process.communicate(timeout=60)
     assert (out, err) == (bytes(range(256)) * 64, b"")
     assert shared.run("cat", "photos@latest", os.fsdecode(STRAY)).out == "odd\n"
+    as_listed = shared.ask("ls", "photos@latest").items[-1]["path"]
+    assert shared.run("cat", "photos@latest", as_listed).out == "odd\n"
     answer = shared.ask("cat", "photos@latest", "notes.txt")
     assert answer.kind == "content"
     assert base64.b64decode(answer.item["base64"]) == b"bread, milk\n"
@@ -131,6 +133,13 @@ def test_restore_a_part(shared: Host, tmp_path: Path) -> None:
     names = {path.name for path in (tmp_path / "back").iterdir()}
     assert names == {"holidays", "notes.txt", os.fsdecode(STRAY)}
     assert (tmp_path / "back" / "holidays" / "2025" / "beach.raw").stat().st_size == 16 * 1024
+
+
+def test_restore_a_name_as_it_is_listed(shared: Host, tmp_path: Path) -> None:
+    """--include takes what `ls --json` prints of a name that is not UTF-8."""
+    listed = shared.ask("ls", "photos@latest").items[-1]["path"]
+    shared.ask("restore", "photos", "--to", tmp_path / "back", "--include", listed)
+    assert os.listdir(tmp_path / "back") == [os.fsdecode(STRAY)]
 
 
 def test_restore_dry_run(shared: Host, tmp_path: Path) -> None:

@@ -48,9 +48,41 @@ def test_a_store_that_holds_another_vault(captured: Host, tmp_path: Path) -> Non
     captured.ask("verify")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("delete", "photos", "--reason", "moved\udcff"),
+        ("delete", "photos", "--reason", "moved", "--task", "\udcff"),
+        ("delete", "\udcff", "--reason", "moved"),
+        ("snapshot", "photos", "\udcff"),
+        ("hold", "tomb_01k8", "--reason", "\udcff"),
+        ("freeze", "bot", "--reason", "\udcff"),
+        ("panic", "--reason", "\udcff"),
+        ("task", "add", "OPS-1", "--title", "\udcff", "--assignee", "bot"),
+        ("identity", "add", "\udcff"),
+        ("restore", "photos", "--to", "/nowhere", "--at", "\udcff"),
+        ("status", "--config", "/nowhere", "\udcff"),
+    ],
+)
+def test_a_word_that_is_no_text(shared: Host, words: tuple[str, ...]) -> None:
+    """It could stand in no log: it is bad usage, before anything is looked at."""
+    error = json.loads(shared.run(*words, "--json", status=2).err)
+    assert error["code"] == errors.UsageError.code
+    assert error["hint"]
+
+
+def test_a_word_that_is_no_text_is_named(shared: Host) -> None:
+    """By the option, with what is safe."""
+    words = ("delete", "photos", "--reason", "moved\udcff")
+    error = shared.refused(errors.UsageError, *words, says="--reason has bytes in it that are not")
+    assert error["safe"] == "Nothing was changed."
+    assert r"moved\xff" in shared.run(*words, status=2).err
+
+
 def test_a_recipient_that_is_none(tmp_path: Path) -> None:
     """Nothing is made for it."""
-    host = Host(tmp_path / "home", f"file://{tmp_path}/store", tmp_path / "photos")
+    url = f"file://{tmp_path}/store?immutable=no"
+    host = Host(tmp_path / "home", url, tmp_path / "photos")
     host.volume.mkdir()
     host.store.mkdir()
     words = ("init", "--store", host.url, "--recipient", "age1nobody")

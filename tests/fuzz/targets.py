@@ -8,7 +8,7 @@ from functools import cache
 from random import Random
 from typing import Any, Final
 
-from tests.fuzz import governing, local, stored, texts
+from tests.fuzz import governing, local, stored, texts, tracked
 from tests.fuzz.mutation import mutate_bytes, mutate_text, mutate_value
 from vault.errors import VaultError
 
@@ -55,5 +55,8 @@ def inputs(target: Target) -> Sequence[Any]:
 
 TARGETS: Final = tuple(
     Target(*parts)
-    for parts in (*stored.TARGETS, *local.TARGETS, *texts.TARGETS, *governing.TARGETS)
+    for parts in (
+        *(*stored.TARGETS, *local.TARGETS, *texts.TARGETS, *governing.TARGETS),
+        *tracked.TARGETS,
+    )
 )

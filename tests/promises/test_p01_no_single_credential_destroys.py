@@ -209,11 +209,12 @@ def test_the_daemon_starts_only_apart_from_the_others(
     key.unlink()
     assert scene.run(*daemon).returncode == 0
 
+    whole = {"AWS_SHARED_CREDENTIALS_FILE": str(scene.bucket.server.credentials)}
+    _refuses(scene, *daemon, env=whole)  # though vault.toml names none but its own
     for role in ("purger", "collector"):
         text = toml.read_text("utf-8")
         toml.write_text(f'{text}\n[roles.{role}]\nprofile = "{role}"\n', "utf-8")
         assert scene.run(*daemon).returncode == 0  # named, and out of its reach
-        whole = {"AWS_SHARED_CREDENTIALS_FILE": str(scene.bucket.server.credentials)}
         _refuses(scene, *daemon, env=whole)
         _refuses(scene, "daemon", "--listen", "", env=whole)
         toml.write_text(text, "utf-8")

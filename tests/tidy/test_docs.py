@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -89,7 +91,7 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
 
 def test_status_loads_nothing_heavy(tmp_path: Path) -> None:
     """Who asks at 2 a.m. waits for nothing that the catalog's answer does not need."""
-    _loaded(tmp_path, "init")
+    _loaded(tmp_path, "init", "--store", f"file://{tmp_path}/store?immutable=no")
     _loaded(tmp_path, "status")  # a catalog that knows nothing yet asks the store
     for words in (["status", "--json"], ["status"]):
         loaded = _loaded(tmp_path, *words)
@@ -101,13 +103,29 @@ def test_a_snapshot_loads_nothing_that_writes_or_draws(tmp_path: Path) -> None:
     """What every hour begins with: no restore, no key files, no colours for a pipe."""
     volume = tmp_path / "volume"
     volume.mkdir()
-    for words in (["init"], ["volume", "add", "v", str(volume)]):
+    store = f"file://{tmp_path}/store?immutable=no"
+    for words in (["init", "--store", store], ["volume", "add", "v", str(volume)]):
         _loaded(tmp_path / "home", *words)
     loaded = _loaded(tmp_path / "home", "snapshot", "v")
     assert "adapters.directory.scan" in loaded
     writes = {"adapters.directory.restoration", "adapters.directory.quarantine"}
     keys = "cryptography.hazmat.primitives.serialization"
     assert not loaded & ({"boto3", "pydantic", "rich", keys} | writes)
+
+
+def test_every_extra_that_is_told_of_is_there() -> None:
+    """What hints and documents say to install, pyproject.toml has."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    known = {f"{project['name']}[{extra}]" for extra in project["optional-dependencies"]}
+    texts = [*(ROOT / "vault").rglob("*.py"), *(ROOT / "adapters").rglob("*.py")]
+    texts += [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    told = {
+        (path.relative_to(ROOT), name)
+        for path in texts
+        for name in re.findall(r"[\w-]*vault[\w-]*\[[a-z]+\]", path.read_text("utf-8"))
+    }
+    assert len({name for _, name in told}) > 5
+    assert sorted(f"{path}: {name}" for path, name in told if name not in known) == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

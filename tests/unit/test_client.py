@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.certificates import behind_tls, make_certificate
 from vault.client import Client
 from vault.clock import SystemClock
 from vault.errors import StoreUnreachable, UsageError
@@ -38,23 +32,6 @@ class _Empty(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def make_certificate(path: Path) -> Path:
-    """A certificate for loopback that signed itself; its key stands behind it in the file."""
-    key, now = generate_private_key(SECP256R1()), SystemClock().now()
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
-    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(address, critical=False)
-        .sign(key, SHA256())
-    )
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(made.public_bytes(Encoding.PEM) + secret)
-    return path
-
-
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     return make_certificate(tmp_path / "server.pem")
@@ -64,9 +41,7 @@ def certificate(tmp_path: Path) -> Path:
 def url(certificate: Path) -> Iterator[str]:
     """A daemon behind TLS."""
     server = HTTPServer(("127.0.0.1", 0), _Empty)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    behind_tls(server, certificate)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"https://127.0.0.1:{server.server_port}"
@@ -100,7 +75,9 @@ def test_what_is_no_certificate_is_named(tmp_path: Path, content: bytes | None) 
         Client("https://127.0.0.1", "vlt_x", verify=str(path))
 
 
-@pytest.mark.parametrize("url", ["http://vault.example.org", "http://10.0.0.1:9465", "vault", ""])
+@pytest.mark.parametrize(
+    "url", ["http://vault.example.org", "http://10.0.0.1:9465", "http://[::1", "vault", ""]
+)
 def test_a_token_does_not_travel_in_the_clear(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VAULTD_URL", raising=False)
     with pytest.raises(UsageError):

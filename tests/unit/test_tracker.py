@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.certificates import make_certificate
 from tests.trackers import (
     Manner,
     answering,
@@ -105,6 +106,31 @@ def test_what_is_no_http_or_no_tls_is_a_failure() -> None:
         url = soft.url.replace("http://", "https://")
         assert "could not be asked" in tracker.ask(url, "staging", "OPS-1", seconds=5).failure
     assert soft.asked == []
+
+
+def test_a_certificate_that_nobody_here_trusts_is_refused(tmp_path: Path) -> None:
+    """Before anything is asked: no word and no token goes to whom nobody knows."""
+    with tracking(knowing(), make_certificate(tmp_path / "own.pem")) as soft:
+        answer = tracker.ask(soft.url, "staging", "OPS-1", seconds=5, token="secret")
+    assert "certificate verify failed" in answer.failure
+    assert (soft.asked, soft.bearers) == ([], [])
+
+
+def test_a_certificate_that_the_system_trusts_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As $SSL_CERT_FILE adds one; for its own name alone."""
+    certificate = make_certificate(tmp_path / "own.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with tracking(knowing(), certificate) as soft:
+        answer = tracker.ask(soft.url, "staging", "OPS-1", seconds=5, token="secret")
+        assert (answer.status, answer.failure) == (200, "")
+        assert soft.bearers == ["Bearer secret"]
+        other = tracker.ask(
+            soft.url.replace("127.0.0.1", "localhost"), "staging", "OPS-1", seconds=5
+        )
+    assert "certificate verify failed" in other.failure
+    assert len(soft.asked) == 1
 
 
 def _say(handler: SimpleNamespace | object, data: bytes) -> None:

@@ -83,6 +83,15 @@ NOTICED: Final = frozenset((EntryKind.CHECK_FAILED, EntryKind.PURGE_DUE))
 ADMINISTRATIVE: Final = frozenset(EntryKind) - {EntryKind.REQUEST, EntryKind.TRANSITION} - NOTICED
 
 
+def bytes_of(entry: Entry) -> int:
+    """How large what a request is about is, by its entry; 0 where no size was entered.
+
+    Whoever has a writer's key enters what they like: words, or less than nothing.
+    """
+    size = entry.body.get("bytes")
+    return max(size, 0) if isinstance(size, int) else 0
+
+
 def encode_entry(entry: Entry) -> bytes:
     """Write an entry as JSON; the same entry gives the same bytes, which are a leaf of the tree."""
     return msgspec.json.encode(entry, order="deterministic")

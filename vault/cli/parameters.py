@@ -5,12 +5,17 @@ For each of them typer would load pydantic, which takes a quarter of the time of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from typer.core import TyperCommand, TyperGroup
+
+from vault.errors import UsageError
+
+_NAMES: Final = ("PATH", "GLOB")
+"""What these words call are names of files: any bytes. All others are texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class _Plain:
         """The value; nothing given is None, or no values of many."""
         if value is None:
             return () if param.multiple or param.nargs == -1 else None
+        if self.kind in (str, list) and param.metavar not in _NAMES:
+            _insist_text([value] if isinstance(value, str) else value, param)
         return self.kind(value)
 
 
@@ -48,6 +55,20 @@ class PlainGroup(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters, `--help` too."""
         return [_plainly(parameter) for parameter in super().get_params(ctx)]
+
+
+def _insist_text(words: Iterable[str], param: Any) -> None:
+    """Refuse what no log and no record could hold, before anything is done with it."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            called = param.opts[0] if param.opts[0].startswith("-") else param.metavar
+            raise UsageError(
+                f"{called or param.name} has bytes in it that are not UTF-8: “{word}”",
+                safe="Nothing was changed.",
+                hint="Write it in UTF-8, or in ASCII alone.",
+            ) from None
 
 
 def _plainly(parameter: Any) -> Any:

@@ -42,7 +42,8 @@ def restore(
         str | None, typer.Option(metavar="TIME", help="As it was at this time (RFC 3339).")
     ] = None,
     include: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Only such paths; may repeat.")
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Only such paths, as ls shows them; may repeat."),
     ] = None,
     environment: Annotated[
         str,

@@ -17,7 +17,12 @@ app: Final = typer.Typer()
 Snapshot = Annotated[
     str, typer.Argument(metavar="SNAPSHOT", help="An id, a prefix of one, or VOLUME@latest.")
 ]
-Path = Annotated[str, typer.Argument(metavar="PATH", help="A path in the snapshot.")]
+Path = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATH", help=r"A path in it, as ls shows it: \xff is a byte that is not UTF-8."
+    ),
+]
 _FIELDS: Final = (
     *("id", "volume", "environment", "state", "created_at", "files", "bytes", "bytes_added"),
     *("locked_until", "parent", "final_for"),

@@ -97,9 +97,10 @@ class Daemon:
             return
         if not report.store.startswith("file:"):
             raise NotIsolated(
-                "The daemon could load the purger's or the collector's credentials",
+                "The daemon could load credentials of the purger, collector or bucket owner",
                 safe="Nothing was started; what is stored is untouched.",
-                hint="Give each process its own user and credential profile (docs/operations.md).",
+                hint="See which with: vault doctor. Give each process its own user and credentials"
+                " file (docs/operations.md).",
             )
         self.log.warning("NOT ISOLATED", store=report.store)
 

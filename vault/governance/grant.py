@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from vault.audit.entry import Entry, EntryKind
+from vault.audit.entry import Entry, EntryKind, bytes_of
 from vault.governance.facts import GrantFact
 from vault.governance.intent import Moment, covers, read_body
 from vault.governance.request import Request
@@ -76,11 +76,9 @@ class Grants:
                 self._give(terms, entry.caller.name)
         elif known is not None and entry.kind is EntryKind.GRANT_REVOKED:
             known.revoked = True
-        elif known is not None and entry.kind is EntryKind.REQUEST:
-            size = entry.body.get("bytes", 0)
-            if entry.body.get("decision") == "allow" and isinstance(size, int):
-                known.used += 1
-                known.used_bytes += size
+        elif known is not None and entry.kind is EntryKind.REQUEST and _is_let_pass(entry):
+            known.used += 1
+            known.used_bytes += bytes_of(entry)
 
     def _give(self, terms: Grant, giver: str) -> None:
         """Only once, by somebody else, and of what was asked for where it was asked for."""
@@ -112,6 +110,10 @@ class Grants:
             return GrantFact.NONE, ""
         fact, _, name = min(judged, key=lambda item: (_ORDER.index(item[0]), item[1], item[2]))
         return fact, name if fact is GrantFact.FITS else ""
+
+
+def _is_let_pass(request: Entry) -> bool:
+    return request.body.get("decision") == "allow"
 
 
 def _is_about(terms: Grant, request: Request) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from vault import limits
-from vault.audit.entry import Entry
+from vault.audit.entry import Entry, bytes_of
 from vault.governance.anomaly import Past, signals
 from vault.governance.breaker import Budget, Budgets, Deed, over
 from vault.governance.facts import Signal
@@ -64,7 +64,7 @@ def _deed(entry: Entry, now: datetime, uptime: float) -> Deed:
         caller=entry.caller.name,
         environment=entry.environment,
         volume=entry.volume,
-        bytes=int(entry.body.get("bytes", 0)),
+        bytes=bytes_of(entry),
         uptime=entry.uptime if entry.uptime <= uptime else uptime - ago,
     )
 

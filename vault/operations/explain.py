@@ -97,9 +97,11 @@ def explain(unit: RecordUnit, entry: str) -> Explanation:
         )
     rules, complaint = policy.current(unit)
     decided = str(found.body.get("decision", ""))
-    lines = [str(line) for line in found.body.get("reasons", ())]
-    terms = {"id": found.id, "decided": decided, "complaint": complaint}
-    return _explanation(facts, rules, tuple(lines), terms | {"policy": str(found.body["policy"])})
+    reasons = found.body.get("reasons")
+    lines = tuple(map(str, reasons)) if isinstance(reasons, list) else ()
+    judged_by = str(found.body.get("policy", ""))
+    terms = {"id": found.id, "decided": decided, "complaint": complaint, "policy": judged_by}
+    return _explanation(facts, rules, lines, terms)
 
 
 def suppose(unit: RecordUnit, wish: Supposition) -> Explanation:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from vault.errors import Corrupt, SnapshotUnknown, UsageError
 from vault.operations.choose import choose
 from vault.operations.items import DiffItem, EntryItem
-from vault.operations.render import shown
+from vault.operations.render import meant, shown
 from vault.operations.unit import ReadUnit
 from vault.provider import Entry, Kind, order_key
 from vault.repository.manifest import StoredEntry
@@ -21,17 +21,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def list_entries(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterator[EntryItem]:
     """The entries at and below a path of a snapshot, in order. Raises UsageError: no such path."""
-    reader, stored_path = _open(unit, ring, what), _stored_path(path)
-    if stored_path:
-        reader.find(stored_path)  # a slip of the pen is not an empty folder
-    for stored in reader.entries(stored_path):
+    reader = _open(unit, ring, what)
+    # A slip of the pen is not an empty folder.
+    place = _find(reader, path).path if path.strip("/") else b""
+    for stored in reader.entries(place):
         yield _item(stored.entry)
 
 
 def read_file(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterator[bytes]:
     """A file's bytes in blocks, each verified before it is handed out; holes read as zeros."""
     reader = _open(unit, ring, what)
-    stored = reader.find(_stored_path(path))
+    stored = _find(reader, path)
     if stored.entry.link is not None:
         stored = reader.find(stored.entry.link)
     if stored.entry.kind != Kind.FILE:
@@ -41,7 +41,8 @@ def read_file(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterat
 
 def diff(unit: ReadUnit, ring: SessionRing, pair: tuple[str, str], path: str) -> Iterator[DiffItem]:
     """What changed from one snapshot to another, by one merge of two sorted streams."""
-    older, newer = (_open(unit, ring, what).entries(_stored_path(path)) for what in pair)
+    place = meant(path.strip("/"))
+    older, newer = (_open(unit, ring, what).entries(place) for what in pair)
     left, right = next(older, None), next(newer, None)
     while left is not None or right is not None:
         if right is None or (left is not None and _place(left) < _place(right)):
@@ -104,8 +105,13 @@ def _open(unit: ReadUnit, ring: SessionRing, what: str) -> SnapshotReader:
     return SnapshotReader(unit.reader, ring, choose(unit, what), unit.tampering)
 
 
-def _stored_path(path: str) -> bytes:
-    return path.strip("/").encode("utf-8", "surrogateescape")
+def _find(reader: SnapshotReader, path: str) -> StoredEntry:
+    """The entry that is shown so; or else the one whose name has these very letters."""
+    text = path.strip("/")
+    try:
+        return reader.find(meant(text))
+    except UsageError:
+        return reader.find(text.encode("utf-8", "surrogateescape"))
 
 
 def _place(stored: StoredEntry) -> bytes:

@@ -25,7 +25,7 @@ def reconcile(unit: RecordUnit) -> int:
     first = audit.first()
     if first is None:
         return 0
-    told = {entry.body.get("event") for entry in audit.of_kinds([EntryKind.TRANSITION])}
+    told = {str(entry.body.get("event")) for entry in audit.of_kinds([EntryKind.TRANSITION])}
     untold = [s for s in _own_events(unit) if s.key not in told and s.stored_at >= first.at]
     for stored in untold:
         event = stored.event

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vault.clock import format_span
 from vault.lifecycle.due import next_capture
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from vault.lifecycle.volume import Volume
     from vault.operations.unit import LocalUnit, ReadUnit
     from vault.provider import Finding
+
+_BYTE: Final = re.compile(rb"\\x([89a-f][0-9a-f]|5c)")
+_LIKE_BYTE: Final = re.compile(rb"\\(?=x(?:[89a-f][0-9a-f]|5c))")
 
 
 def volume_item(unit: LocalUnit, volume: Volume) -> VolumeItem:
@@ -99,5 +103,14 @@ def finding_item(finding: Finding) -> FindingItem:
 
 
 def shown(path: bytes) -> str:
-    """A path as text; bytes that are not UTF-8 as `\\xNN`."""
-    return path.decode("utf-8", "backslashreplace")
+    """A path as text; bytes that are not UTF-8 as `\\xNN`, so that `meant` gives it back.
+
+    A backslash that would read like the begin of such a byte is one, too.
+    """
+    return _LIKE_BYTE.sub(rb"\\x5c", path).decode("utf-8", "backslashreplace")
+
+
+def meant(text: str) -> bytes:
+    """The path that is shown as this text; its bytes may as well stand in it themselves."""
+    path = text.encode("utf-8", "surrogateescape")
+    return _BYTE.sub(lambda byte: bytes.fromhex(byte[1].decode()), path)

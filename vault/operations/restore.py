@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -30,7 +31,7 @@ from vault.operations.enroll import insist_apart
 from vault.operations.findings import FindingLog
 from vault.operations.identity import found_at, is_registered
 from vault.operations.items import RestoreReport, RestoreRequest
-from vault.operations.render import finding_item
+from vault.operations.render import finding_item, meant, shown
 from vault.operations.unit import ReadUnit, WriteUnit
 from vault.provider import Entry, Finding, Kind, Restoration
 from vault.repository.manifest import StoredEntry
@@ -167,8 +168,7 @@ def execute_restore(
 
 
 def _unmatched(pattern: str) -> Finding:
-    path = pattern.encode("utf-8", "surrogateescape")
-    return Finding("unmatched", path, "fits nothing in this snapshot")
+    return Finding("unmatched", meant(pattern), "fits nothing in this snapshot")
 
 
 def _selected(
@@ -213,9 +213,9 @@ def _with_contents(
 
 
 def _fitting(path: bytes, include: tuple[str, ...]) -> list[str]:
-    """Those of the patterns that fit a path or one above it."""
-    parts = path.decode("utf-8", "surrogateescape").split("/")
-    heads = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    """Those of the patterns that fit a path or one above it, by its bytes or as it is shown."""
+    texts = {path.decode("utf-8", "surrogateescape"), shown(path)}
+    heads = {head for text in texts for head in accumulate(text.split("/"), "{}/{}".format)}
     return [p for p in include if any(fnmatchcase(head, p.strip("/")) for head in heads)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def keep_doing(
                     log.info("round", **work())
                 except VaultError as error:
                     log.error("round_failed", **facts(error))
+                # What a round leaves in cycles, connections too, would wait for many more rounds.
+                gc.collect()
             notifier.alive()
             if inbox.wait(pause) is Word.RELOAD:
                 continue  # the next round reads the settings anyway

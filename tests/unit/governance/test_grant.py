@@ -41,7 +41,7 @@ def given_by(name: str = "ann", **changes: Any) -> Entry:
     return entry(EntryKind.GRANT_GIVEN, msgspec.to_builtins(terms), by=name)
 
 
-def used(size: int = 0, decision: str = "allow", grant: str = "grant_1") -> Entry:
+def used(size: Any = 0, decision: str = "allow", grant: str = "grant_1") -> Entry:
     """A request that was let pass by it."""
     body = {"grant": grant, "bytes": size, "decision": decision}
     return entry(EntryKind.REQUEST, body, by="deploy-bot")
@@ -65,6 +65,16 @@ def state(grants: Grants, at: Any = NOW) -> str:
     found = grants.get("grant_1")
     assert found is not None
     return found.state(at)
+
+
+def test_a_size_that_somebody_made_up_is_none() -> None:
+    """Such a use counts, and gives nothing back."""
+    grants = book(asked(bytes=10, uses=4), given_by(bytes=10, uses=4), used(10), used(-(10**9)))
+    assert fact(grants, request(size=1)) is GrantFact.SPENT
+    grants.apply(used("many"))
+    assert fact(grants) is GrantFact.FITS
+    grants.apply(used([7]))
+    assert fact(grants) is GrantFact.SPENT
 
 
 def test_from_asked_to_spent() -> None:

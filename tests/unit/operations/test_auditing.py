@@ -226,6 +226,14 @@ def test_reconcile_enters_what_a_crash_kept_out(log: Site) -> None:
     assert found(log) == []
 
 
+def test_reconcile_passes_over_what_somebody_made_up(log: Site) -> None:
+    """An entry with no event's name, by whoever has a writer's key."""
+    made_up: tuple[object, ...] = ([], {"a": 1}, None)
+    for event in made_up:
+        enter(log.write, EntryKind.TRANSITION, {"event": event})
+    assert reconcile(log.write) == 0
+
+
 def test_what_others_committed_is_taken_in(log: Site) -> None:
     """The purger's own home learns what was entered in the writer's."""
     with closing(open_catalog(None)) as catalog:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
 
 from tests.unit.operations.conftest import OPERATOR, Site
 from vault.audit.entry import Caller, Entry, EntryKind
 from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.governance.request import DESTRUCTIVE, Request, Verb
 from vault.ids import next_id
-from vault.limits import AGENT_VOLUMES, BUDGET_SPAN
+from vault.limits import AGENT_BYTES, AGENT_VOLUMES, BUDGET_SPAN
 from vault.operations import behaviour
 
 BOT = Principal(PrincipalKind.AGENT, "deploy-bot", Via.TOKEN)
@@ -25,6 +28,7 @@ def deed(
     uptime: float = UP,
     at: datetime | None = None,
     decision: str = "allow",
+    size: Any = 0,
 ) -> None:
     """One request of the agent's, as the log has it."""
     audit, now = site.write.catalog.audit, at or site.clock.now()
@@ -36,7 +40,7 @@ def deed(
         caller=Caller("agent", BOT.name),
         environment="production",
         volume=volume,
-        body={"verb": verb, "decision": decision, "bytes": 0},
+        body={"verb": verb, "decision": decision, "bytes": size},
     )
     audit.add(entry)
 
@@ -97,6 +101,15 @@ def test_no_clock_that_is_set_makes_own_deeds_older(site: Site) -> None:
     site.clock.advance(timedelta(days=2))
     assert over(site, uptime=UP + BUDGET_SPAN.total_seconds() - 1)
     assert over(site, uptime=UP + BUDGET_SPAN.total_seconds()) == ()
+
+
+@pytest.mark.parametrize("made_up", ["many", "", "9" * 5000, None, [7], {"a": 1}, 0.5, -(10**30)])
+def test_a_size_that_somebody_made_up_hides_nothing(site: Site, made_up: Any) -> None:
+    """Nor does it keep the others from being judged: it counts as none."""
+    deed(site, size=made_up)
+    assert over(site) == ()
+    deed(site, size=AGENT_BYTES + 1)
+    assert len(over(site)) == 1
 
 
 def test_a_person_who_protects_has_no_budget(site: Site) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from tests.unit.operations.approving import make_council
 from tests.unit.operations.conftest import Site
 from vault.audit.entry import EntryKind
 from vault.errors import ApprovalNeeded, SettingsError
-from vault.operations import approve, policy
+from vault.governance.request import Verb
+from vault.ids import next_id
+from vault.operations import approve, gate, policy
+from vault.operations.explain import explain
 
 OWN = '@id("ours") @says("not here") forbid (principal, action == Action::"delete", resource);'
 LOOSE = '@id("loose") @says("all") permit (principal, action, resource);'
@@ -78,3 +84,17 @@ def test_what_held_before_people_were_enrolled_goes_on(site: Site) -> None:
     assert policy.current(council.unit)[0].own == OWN
     council.agreed_by(["bob"], lambda: policy.use(council.unit))
     assert policy.current(council.unit)[0].own == ""
+
+
+@pytest.mark.parametrize("made_up", [7, None, "words", {"a": 1}])
+def test_reasons_that_somebody_made_up_explain_nothing(site: Site, made_up: Any) -> None:
+    """An entry of whoever has a writer's key is explained as far as it can be."""
+    audit, (volume,) = site.write.catalog.audit, site.write.catalog.volumes.all()
+    gate.admit(site.write, gate.question_of(Verb.SNAPSHOT, volume))
+    told = audit.requests()[-1]
+    body = {**told.body, "reasons": made_up}
+    del body["policy"]
+    after = next_id("aud", told.at, after=audit.last_id())
+    audit.add(msgspec.structs.replace(told, id=after, body=body))
+    shown = explain(site.write, after)
+    assert (shown.decided, shown.reasons, shown.policy) == ("allow", (), "")

@@ -122,6 +122,38 @@ def test_a_pattern_that_fits_nothing_is_told(site: Site, tmp_path: Path) -> None
     assert tree(tmp_path / "out") == {"orders": b"orders" * 1000}
 
 
+_ODD = (b"stray-\xff", b"stray-\\xff", b"\\x5cxff", b"a\\b", b"\xc3\x28\\xzz", "bücher".encode())
+
+
+def test_names_are_taken_as_they_are_shown(site: Site, tmp_path: Path) -> None:
+    """Those that are not UTF-8, and those that only look like it: each means one file."""
+    for number, name in enumerate(_ODD):
+        place = Path(os.fsdecode(os.fsencode(site.source) + b"/odd " + name + b"/" + name))
+        place.parent.mkdir()
+        place.write_bytes(b"%d" % number)
+    captured(site)
+    paths = {e.path for e in list_entries(site.write, site.ring, "db", "") if e.size == 1}
+    assert len(paths) == len(_ODD)
+    told = {path: b"".join(read_file(site.write, site.ring, "db", path)) for path in paths}
+    assert len(set(told.values())) == len(_ODD)
+    for path in paths:
+        assert [e.path for e in list_entries(site.write, site.ring, "db", path)] == [path]
+        to = tmp_path / told[path].decode()
+        assert restored(site, to=to, include=(path,)).findings == ()
+        assert told[path] in tree(to).values()
+    raw = os.fsdecode(b"odd stray-\xff/stray-\xff")
+    assert b"".join(read_file(site.write, site.ring, "db", raw)) == b"0"
+    report = restored(site, to=tmp_path / "none", include=(r"none-\xff",))
+    assert [f.path for f in report.findings] == [r"none-\xff"]
+
+
+def test_a_name_may_be_given_by_its_very_letters(site: Site) -> None:
+    """Where no other is shown so."""
+    (site.source / r"one\xff").write_bytes(b"1")
+    captured(site)
+    assert b"".join(read_file(site.write, site.ring, "db", r"one\xff")) == b"1"
+
+
 def test_a_dry_run_refuses_what_the_run_would_refuse(site: Site, tmp_path: Path) -> None:
     captured(site)
     (tmp_path / "out").mkdir()

@@ -43,7 +43,7 @@ def told(home: Path, at: int) -> bool:
 def test_killed_at_any_step_a_teller_tells_everything_in_order(tmp_path: Path) -> None:
     """The next one goes on where the receiver is, or one notice before that."""
     home = tmp_path / "home"
-    Vault.init(home)
+    Vault.init(home, store=f"file://{home}/store?immutable=no")
     with Vault.open(home) as vault:
         for name in ("a", "b", "c"):
             source = tmp_path / name

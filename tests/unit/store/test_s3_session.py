@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,23 @@ def test_its_models_are_those_of_botocore(service: str) -> None:
 def test_a_service_that_is_none_is_refused() -> None:
     with pytest.raises(UnknownServiceError):
         open_session(None).create_client("s4", region_name="us-east-1")
+
+
+def test_a_further_session_reads_no_model_again() -> None:
+    """Or a process that opens its vault anew each round grows by a model each time."""
+
+    def client() -> object:
+        return open_session(None).create_client("s3", region_name="us-east-1")
+
+    first = client()
+    gc.collect()
+    before = len(gc.get_objects())
+    second = client()
+    gc.collect()
+    assert len(gc.get_objects()) - before < 10_000  # the model alone has more than twice as many
+    del first, second
+    gc.collect()
+    assert len(gc.get_objects()) <= before
 
 
 def test_models_of_ones_own_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
