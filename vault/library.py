@@ -211,6 +211,15 @@ class Vault(Opened):
         with self._entered() as unit:
             return tombstone_item(operations.hold.release(unit, tombstone))
 
+    def purge_early(self, tombstone: str, *, reason: str, task: str = "") -> items.TombstoneItem:
+        """Let it be purged once 48 hours are over, before a longer window. Raises ApprovalNeeded.
+
+        Until the purger has begun, undelete works as before.
+        """
+        with self._entered() as unit:
+            made = operations.early.purge_early(unit, tombstone, reason=reason, task=task)
+        return tombstone_item(made)
+
     # --- getting data back -----------------------------------------------------------------------
 
     def restore(self, request: items.RestoreRequest) -> items.RestoreReport:

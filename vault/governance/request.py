@@ -25,6 +25,7 @@ class Verb(StrEnum):
     UNDELETE = "undelete"
     HOLD = "hold"
     RELEASE = "release"
+    PURGE_EARLY = "purge-early"  # once 48 hours are over, before a longer window is
     PURGE = "purge"
     COLLECT = "collect"
     # Who may do what, and what stands in its way:
@@ -43,7 +44,9 @@ class Verb(StrEnum):
     POLICY = "policy"
 
 
-DESTRUCTIVE: Final = frozenset((Verb.DELETE, Verb.REMOVE, Verb.RELEASE, Verb.SHORTEN))
+DESTRUCTIVE: Final = frozenset(
+    (Verb.DELETE, Verb.REMOVE, Verb.RELEASE, Verb.SHORTEN, Verb.PURGE_EARLY)
+)
 """What takes something away from somebody, or a safeguard from something."""
 
 

@@ -11,6 +11,7 @@
     quarantine_started   location, held_at, identity
     quarantined          uptime (accumulated boot seconds as the writer counted them)
     final_snapshot       snapshot
+    early_purge_agreed   (none: what people agreed to stands in the audit log)
 
 `identity` is opaque text here: a provider's SourceIdentity, as whoever records it writes it.
 """
@@ -43,6 +44,7 @@ class EventType(StrEnum):
     QUARANTINE_ABANDONED = "quarantine_abandoned"
     QUARANTINED = "quarantined"
     FINAL_SNAPSHOT = "final_snapshot"
+    EARLY_PURGE_AGREED = "early_purge_agreed"
     UNDELETE_STARTED = "undelete_started"
     UNDELETE_ABANDONED = "undelete_abandoned"
     UNDELETED = "undeleted"
