@@ -39,7 +39,7 @@ FAMILIES: Final = (
         "volumes",
         "Protect",
         {
-            "volume": "Add, list, pause and remove volumes.",
+            "volume": "Add, list, pause, move and remove volumes.",
             "environment": "Add and list environments, protected and ephemeral ones.",
         },
     ),

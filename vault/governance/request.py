@@ -15,6 +15,7 @@ class Verb(StrEnum):
     ADD = "add"
     KEEP = "keep"  # as much of new snapshots as before, or more
     SHORTEN = "shorten"  # keep less of new snapshots
+    MOVE = "move"  # to another environment
     PAUSE = "pause"
     RESUME = "resume"
     ACKNOWLEDGE = "acknowledge"
@@ -45,7 +46,7 @@ class Verb(StrEnum):
 
 
 DESTRUCTIVE: Final = frozenset(
-    (Verb.DELETE, Verb.REMOVE, Verb.RELEASE, Verb.SHORTEN, Verb.PURGE_EARLY)
+    (Verb.DELETE, Verb.REMOVE, Verb.RELEASE, Verb.SHORTEN, Verb.PURGE_EARLY, Verb.MOVE)
 )
 """What takes something away from somebody, or a safeguard from something."""
 

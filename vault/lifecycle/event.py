@@ -4,6 +4,7 @@
 
     volume_added         name, environment, provider, location, identity, schedule, keep, owner
     keep_changed         keep (of what is stored from now on)
+    volume_moved         environment (where it belongs from now on)
     source_replaced      identity (who stands there now)
     source_acknowledged  identity (who is accepted from now on; optional), owner
     attack_suspected     snapshot (the one that told), before (the last from before that day)
@@ -32,6 +33,7 @@ class EventType(StrEnum):
     VOLUME_RESUMED = "volume_resumed"
     VOLUME_REMOVED = "volume_removed"
     KEEP_CHANGED = "keep_changed"
+    VOLUME_MOVED = "volume_moved"
     SOURCE_VANISHED = "source_vanished"
     SOURCE_REPLACED = "source_replaced"
     SOURCE_ACKNOWLEDGED = "source_acknowledged"

@@ -90,8 +90,8 @@ class Tombstone:
 
     All times are the store's. `undo_until` is set once the volume is quarantined and ends the time
     that undelete is promised for; `uptime_mark` is the accumulated boot time in seconds at that
-    moment. `snapshot` is the final one. `hold` is the reason of a hold, or empty. `early_at` is when
-    it was recorded that people agreed to an earlier purge, unless it was held, or its undelete
+    moment. `snapshot` is the final one. `hold` is the reason of a hold, or empty. `early_at` is
+    when it was recorded that people agreed to an earlier purge, unless it was held, or its undelete
     began, since; the purger believes the people, not the record. `refused` lists stored events that
     the table did not allow; they changed nothing.
     """

@@ -7,7 +7,6 @@ say otherwise. What is recorded here only points to the agreement; the purger lo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Final
 
 from vault import limits
@@ -17,7 +16,7 @@ from vault.governance.request import Verb
 from vault.lifecycle.event import Event, EventType
 from vault.lifecycle.tombstone import Tombstone, step
 from vault.operations.gate import Question, admit
-from vault.operations.recheck import agreements
+from vault.operations.recheck import agreed, agreements, class_of
 from vault.operations.record import Draft, record, refresh
 from vault.operations.unit import ReadUnit, WriteUnit, exclusive, window_of
 
@@ -61,15 +60,10 @@ def agreed_early(unit: ReadUnit, tombstone: Tombstone) -> tuple[str, ...]:
     """
     if tombstone.early_at is None:
         return ()
-    terms = unit.charter.environments.get(tombstone.environment)
-    class_ = terms.kind if terms is not None else "protected"
-    wanted = (Verb.PURGE_EARLY, tombstone.volume, tombstone.environment, class_)
-    for agreement in agreements(unit):
-        plan = agreement.plan
-        same = (plan.verb, plan.volume_id, plan.environment, plan.class_) == wanted
-        if same and plan.about == about_early(tombstone) and _is_then(agreement.at, tombstone):
-            return agreement.by
-    return ()
+    environment = tombstone.environment
+    place = (tombstone.volume, environment, class_of(unit, environment))
+    wanted = (Verb.PURGE_EARLY, *place, about_early(tombstone))
+    return agreed(agreements(unit), wanted, tombstone.early_at)
 
 
 def was_protected_elsewhere(unit: ReadUnit, tombstone: Tombstone, said: Iterable[str]) -> bool:
@@ -77,14 +71,8 @@ def was_protected_elsewhere(unit: ReadUnit, tombstone: Tombstone, said: Iterable
 
     Then its window is kept whole: nobody was asked as a protected environment asks.
     """
-    classes = {name: terms.kind for name, terms in unit.charter.environments.items()}
-    here = classes.get(tombstone.environment, "protected")
-    return here != "protected" and any(classes.get(s, "protected") == "protected" for s in said)
-
-
-def _is_then(agreed_at: datetime, tombstone: Tombstone) -> bool:
-    at = tombstone.early_at
-    return at is not None and abs(at - agreed_at) <= limits.CLOCK_TOLERANCE
+    here = class_of(unit, tombstone.environment)
+    return here != "protected" and any(class_of(unit, name) == "protected" for name in said)
 
 
 def _insist_sense(unit: WriteUnit, tombstone: Tombstone, events: list[Event]) -> None:

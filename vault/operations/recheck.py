@@ -22,7 +22,7 @@ from vault.errors import SignatureRefused, UsageError
 from vault.governance.approval import Approvals, Asked, Plan, Roster, plan_text, same_person
 from vault.governance.intent import read_body
 from vault.governance.request import Verb
-from vault.limits import APPROVAL_LIFE
+from vault.limits import APPROVAL_LIFE, CLOCK_TOLERANCE
 from vault.operations.ledger import in_words
 from vault.operations.record import doubts
 from vault.operations.unit import ReadUnit
@@ -72,6 +72,28 @@ def agreements(unit: ReadUnit) -> tuple[Agreement, ...]:
     if doubts(notes):
         return ()
     return tuple(_replayed(entries, unit.charter.vault, unit.charter.root).values())
+
+
+def class_of(unit: ReadUnit, environment: str) -> str:
+    """Protected or ephemeral; what the charter does not know is protected."""
+    terms = unit.charter.environments.get(environment)
+    return terms.kind if terms is not None else "protected"
+
+
+def agreed(
+    found: Iterable[Agreement], wanted: tuple[str, str, str, str, str], recorded_at: datetime
+) -> tuple[str, ...]:
+    """Who agreed to what a record says was let pass; empty for nobody.
+
+    `wanted` is verb, volume, environment, class and what it is about. Whoever records it does so
+    at once: an agreement of another time is to something else.
+    """
+    for one in found:
+        plan = one.plan
+        same = (plan.verb, plan.volume_id, plan.environment, plan.class_, plan.about) == wanted
+        if same and abs(recorded_at - one.at) <= CLOCK_TOLERANCE:
+            return one.by
+    return ()
 
 
 def _stored(unit: ReadUnit, notes: TamperingLog) -> Iterator[Entry]:

@@ -1,4 +1,4 @@
-"""Early purge: what a quorum signed and nothing else, never within 48 hours, and undelete may win."""
+"""Early purge: what a quorum signed, never within 48 hours; and undelete may win."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_purge import WINDOW, finalized, verdict
 from vault.audit.entry import EntryKind
 from vault.errors import ApprovalNeeded, Denied, SignatureRefused, TransitionRefused, UsageError
+from vault.governance.approval import plan_text
 from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import State, Tombstone
@@ -27,12 +28,12 @@ from vault.operations.hold import hold
 from vault.operations.ledger import Place, enter
 from vault.operations.recheck import agreements
 from vault.operations.record import Draft, record_next
-from vault.settings import Environment, Settings, StoreSettings
+from vault.settings import Environment, Settings, Span, StoreSettings
 
 LONG = timedelta(days=14)
 SECOND = timedelta(seconds=1)
 SETTINGS = Settings(
-    StoreSettings("memory:"), environments={"production": Environment(window=LONG)}
+    StoreSettings("memory:"), environments={"production": Environment(window=Span(days=14))}
 )
 WHY = "the court wants it gone"
 
@@ -263,16 +264,14 @@ def soon(council: Council) -> Any:
     return council.site.clock.now() + timedelta(hours=1)
 
 
-def lying_used(
-    council: Council, plan: Any, *, by: str = "bob", key: SoftKey | None = None
-) -> None:
+def lying_used(council: Council, plan: Any, *, by: str = "bob", key: SoftKey | None = None) -> None:
     """All that a host enters to say that people agreed to a plan and that it was let pass."""
     item = msgspec.to_builtins(plan)
     unit, place = council.unit, Place(plan.environment, plan.volume_id)
     enter(unit, EntryKind.APPROVAL_ASKED, item)
     signer = key or council.keys[by]
     line = " ".join(signer.line.split(" ")[:2])
-    signature = signer.sign(approve.plan_text(plan))
+    signature = signer.sign(plan_text(plan))
     signed = {"ask": plan.ask, "approver": by, "key": line, "signature": signature}
     enter(unit, EntryKind.APPROVAL_SIGNED, signed)
     terms = {name: getattr(plan, name) for name in ("verb", "reason", "task", "policy", "about")}
