@@ -147,6 +147,11 @@ class Client:
         }
         return _read(self._call("PUT", _path("volumes", wish.name), json=body), VolumeItem)
 
+    def keep(self, name: str, terms: str, *, reason: str = "") -> VolumeItem:
+        """Keep more or less of what is stored from now on, as `daily=7`. Raises ApprovalNeeded."""
+        body = {"keep": terms, "reason": reason}
+        return _read(self._call("POST", _path("volumes", name, "keep"), json=body), VolumeItem)
+
     def snapshots(self, volume: str | None = None) -> tuple[SnapshotItem, ...]:
         """The snapshots there, or those of one volume, the oldest first."""
         return tuple(self._pages("/v1/snapshots", SnapshotItem, volume=volume or ""))
@@ -332,7 +337,10 @@ def _problem(answer: httpx.Response) -> errors.VaultError:
     try:
         told = answer.json()
         kind = _kinds().get(told["code"], errors.VaultError)
-        return kind(told["detail"], safe=told["safe"], hint=told["hint"])
+        error = kind(told["detail"], safe=told["safe"], hint=told["hint"])
+        if isinstance(error, errors.ApprovalNeeded):
+            error.ask = answer.headers.get("Location", "").rpartition("/")[2]
+        return error
     except (ValueError, KeyError, TypeError):
         return errors.VaultError(f"the daemon answered {answer.status_code}, and not in our words")
 

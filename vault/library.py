@@ -107,6 +107,15 @@ class Vault(Opened):
             volume = operations.enroll.keep(unit, name, terms, reason=reason)
         return volume_item(self._local, volume)
 
+    def move_volume(self, name: str, environment: str, *, reason: str) -> items.VolumeItem:
+        """Let it belong to another environment, where this home serves both.
+
+        Raises ApprovalNeeded: people agree before it leaves a protected one.
+        """
+        with self._entered() as unit:
+            volume = operations.move.move(unit, name, environment, reason=reason)
+        return volume_item(self._local, volume)
+
     # --- snapshots -------------------------------------------------------------------------------
 
     def snapshot(self, name: str) -> items.SnapshotItem:
@@ -206,10 +215,19 @@ class Vault(Opened):
         with self._entered() as unit:
             return tombstone_item(operations.hold.hold(unit, tombstone, reason))
 
-    def release(self, tombstone: str) -> items.TombstoneItem:
-        """Take a hold off."""
+    def release(self, tombstone: str, reason: str = "") -> items.TombstoneItem:
+        """Take a hold off. Raises ApprovalNeeded: people agree first, where it is protected."""
         with self._entered() as unit:
-            return tombstone_item(operations.hold.release(unit, tombstone))
+            return tombstone_item(operations.hold.release(unit, tombstone, reason))
+
+    def purge_early(self, tombstone: str, *, reason: str, task: str = "") -> items.TombstoneItem:
+        """Let it be purged once 48 hours are over, before a longer window. Raises ApprovalNeeded.
+
+        Until the purger has begun, undelete works as before.
+        """
+        with self._entered() as unit:
+            made = operations.early.purge_early(unit, tombstone, reason=reason, task=task)
+        return tombstone_item(made)
 
     # --- getting data back -----------------------------------------------------------------------
 

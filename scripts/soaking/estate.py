@@ -137,14 +137,11 @@ class Estate:
             self.count("undeletes")
 
     def hold(self, volume: Volume) -> None:
-        """On, or off again."""
-        verb = "release" if volume.held else "hold"
-        words = (verb, volume.tombstone) if volume.held else (
-            verb, volume.tombstone, "--reason", "soak")  # fmt: skip
-        done = self.run(*words, may_die=False) is not None
-        volume.held = done and not volume.held
-        if done:
-            self.count(f"{verb}s")
+        """On, once; people would have to agree that it is taken off."""
+        words = ("hold", volume.tombstone, "--reason", "soak")
+        if not volume.held and self.run(*words, may_die=False) is not None:
+            volume.held = True
+            self.count("holds")
 
     def acknowledged(self, volume: Volume, status: str) -> None:
         """A command said so: the disk says the same."""

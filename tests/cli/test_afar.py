@@ -100,6 +100,9 @@ def test_a_volume_is_registered_from_afar(far: Far, tmp_path: Path) -> None:
     added = ann.ask("volume", "add", "more", place, "--keep", "daily=3").item
     assert (added["path"], added["environment"]) == (str(place), "production")
     assert "daily=3" in added["keep"]
+    assert "daily=9" in ann.ask("volume", "keep", "more", "daily=9").item["keep"]
+    ann.refused(errors.Denied, "volume", "keep", "more", "daily=1", "--reason", "x", says="keeps")
+    ann.refused(errors.UsageError, "volume", "move", "more", "--environment", "y", "--reason", "x")
     ann.refused(errors.VolumeExists, "volume", "add", "more", place)
     ann.refused(errors.SourceVanished, "volume", "add", "gone", tmp_path / "gone")
 

@@ -133,7 +133,6 @@ class Hold(Verb):
             vault.hold(self.tombstone, "legal")
             vault.rebuild()
             assert self._held(vault) == "legal"
-            vault.release(self.tombstone)
             vault.undelete([self.tombstone])
 
     def _held(self, vault: Vault) -> str:

@@ -81,14 +81,15 @@
 #define E_APPROVAL_GIVEN 5
 #define E_QUARANTINED 6
 #define E_FINAL_SNAPSHOT 7
-#define E_HELD 8
-#define E_RELEASED 9
-#define E_UNDELETE_STARTED 10
-#define E_PURGE_STARTED 11
-#define E_FOUND_DESTROYED 12
-#define E_UNDELETED 13
-#define E_UNDELETE_ABANDONED 14
-#define E_PURGED 15
+#define E_EARLY_PURGE_AGREED 8
+#define E_HELD 9
+#define E_RELEASED 10
+#define E_UNDELETE_STARTED 11
+#define E_PURGE_STARTED 12
+#define E_FOUND_DESTROYED 13
+#define E_UNDELETED 14
+#define E_UNDELETE_ABANDONED 15
+#define E_PURGED 16
 #define V_ACTIVE 0
 #define V_TOMBSTONED 1
 #define V_PAUSED 2
@@ -108,6 +109,7 @@ inline advance(s, e) {
     :: s == QUARANTINING && e == E_QUARANTINED -> s = TOMBSTONED
     :: s == QUARANTINING && e == E_QUARANTINE_ABANDONED -> s = ABANDONED
     :: s == TOMBSTONED && e == E_FINAL_SNAPSHOT -> s = TOMBSTONED
+    :: s == TOMBSTONED && e == E_EARLY_PURGE_AGREED -> s = TOMBSTONED
     :: s == TOMBSTONED && e == E_HELD -> s = TOMBSTONED
     :: s == TOMBSTONED && e == E_RELEASED -> s = TOMBSTONED
     :: s == TOMBSTONED && e == E_UNDELETE_STARTED -> s = RESTORING

@@ -147,12 +147,16 @@ def holds(crashes: Crashes, steps: Iterator[int]) -> int:
     with crashes.opened() as vault:
         tombstone = vault.delete("db", reason="test").id
     for deaths, number in enumerate(steps):
-        died, told = crashes.run(number, lambda vault: vault.hold(tombstone, "legal").held)
+        died, told = crashes.run(
+            number,
+            lambda vault, it=tombstone: vault.hold(it, "legal").held,  # type: ignore[misc]
+        )
         with crashes.opened() as vault:
             vault.rebuild()
-            (item,) = vault.tombstones()
+            item = vault.tombstone(tombstone)
             assert item.held in ((told,) if told else ("", "legal"))
-            vault.release(tombstone)
+            vault.undelete([tombstone])
+            tombstone = vault.delete("db", reason="test").id
         if not died:
             return deaths
     return -1

@@ -38,7 +38,8 @@ CHECKS: Final = [
 OPERATIONS: Final = (
     *(("get", "/v1/volumes"), ("get", "/v1/volumes/{name}"), ("put", "/v1/volumes/{name}")),
     *(("delete", "/v1/volumes/{name}"), ("post", "/v1/volumes/{name}/snapshots")),
-    *(("post", "/v1/volumes/{name}/undelete"), ("get", "/v1/snapshots")),
+    *(("post", "/v1/volumes/{name}/keep"), ("post", "/v1/volumes/{name}/undelete")),
+    ("get", "/v1/snapshots"),
     *(("get", "/v1/tombstones"), ("get", "/v1/tombstones/{tombstone}")),
     *(("post", "/v1/tombstones/{tombstone}/undelete"), ("post", "/v1/undelete")),
     *(("post", "/v1/tombstones/{tombstone}/hold"), ("get", "/v1/whoami")),

@@ -57,6 +57,13 @@ class Registration(_Sent):
     keep: Annotated[str, Field(max_length=200)] = ""
 
 
+class Keeping(_Sent):
+    """How many of new snapshots to keep, as daily=7,weekly=5; keeping less needs a reason."""
+
+    keep: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
 class Undoing(_Sent):
     """What to bring back: all that an identity (or anybody) deleted in a span such as 10m."""
 

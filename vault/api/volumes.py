@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from vault.api.identify import Caller, Known
-from vault.api.models import Deletion, Links, Listing, Reasoned, Registration, Undoing
+from vault.api.models import Deletion, Keeping, Links, Listing, Reasoned, Registration, Undoing
 from vault.api.problems import documented, header
 from vault.api.replies import Replies
 from vault.clock import parse_span
@@ -142,6 +142,17 @@ def take_snapshot(who: Known, name: Named) -> SnapshotItem:
     """Take a snapshot now; on the answer it is stored, read back and locked."""
     with who.vault() as vault:
         return vault.snapshot(name)
+
+
+@router.post("/volumes/{name}/keep", responses=documented(404, 409), tags=["volumes"])
+def keep_snapshots(who: Known, name: Named, what: Keeping) -> VolumeItem:
+    """Keep more or less of what is stored from now on; for people.
+
+    Keeping less in a protected environment waits until people have agreed: then ask again with the
+    same words. What is stored already stays as long as before.
+    """
+    with who.vault() as vault:
+        return vault.keep(name, what.keep, reason=what.reason)
 
 
 @router.post("/volumes/{name}/undelete", responses=documented(404, 409), tags=["volumes"])

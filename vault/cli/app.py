@@ -39,7 +39,7 @@ FAMILIES: Final = (
         "volumes",
         "Protect",
         {
-            "volume": "Add, list, pause and remove volumes.",
+            "volume": "Add, list, pause, move and remove volumes.",
             "environment": "Add and list environments, protected and ephemeral ones.",
         },
     ),
@@ -63,6 +63,7 @@ FAMILIES: Final = (
             "undelete": "Bring deleted volumes back.",
             "hold": "Keep a tombstone from being purged until it is released.",
             "release": "Take the hold off a tombstone.",
+            "purge-early": "Let a tombstone be purged before its window is over.",
         },
     ),
     Family(

@@ -1,4 +1,4 @@
-"""Commands to delete and to undo: delete, tombstones, undelete, hold, release."""
+"""Commands to delete and to undo: delete, tombstones, undelete, hold, release, purge-early."""
 
 from __future__ import annotations
 
@@ -95,11 +95,36 @@ def hold(
         call.output.item("tombstones", vault.hold(tombstone, reason=reason), _FIELDS)
 
 
-@command(app, "vault release tomb_01k8")
-def release(call: Call, tombstone: Tombstone) -> None:
-    """Take the hold off a tombstone."""
+@command(app, "vault release tomb_01k8 --reason 'the audit is over'")
+def release(
+    call: Call,
+    tombstone: Tombstone,
+    reason: Annotated[str, typer.Option(help="Why; those who agree read it.")] = "",
+) -> None:
+    """Take the hold off a tombstone. In a protected environment, it waits until people have agreed.
+
+    With nobody enrolled who could agree it is refused; undelete works all the same.
+    """
     with call.vault() as vault:
-        call.output.item("tombstones", vault.release(tombstone), _FIELDS)
+        call.output.item("tombstones", vault.release(tombstone, reason), _FIELDS)
+
+
+@command(app, "vault purge-early tomb_01k8 --reason 'the court wants it gone'", name="purge-early")
+def purge_early(
+    call: Call,
+    tombstone: Tombstone,
+    reason: Annotated[str, typer.Option(help="Why; those who agree read it.")],
+    task: Annotated[str, typer.Option(help="The task it belongs to.")] = "",
+) -> None:
+    """Let a tombstone be purged before its window is over.
+
+    It waits until people have agreed; the first 48 hours stay whatever they say. Until the purger
+    has begun undelete brings it back, and a hold ends what they agreed to.
+    """
+    with call.vault() as vault:
+        tomb = vault.purge_early(tombstone, reason=reason, task=task)
+    call.output.item("tombstones", tomb, _FIELDS)
+    call.output.say(f"Until the purger has begun:\n  vault undelete {tomb.id}")
 
 
 def _table(call: Call, items: Any) -> None:

@@ -13,7 +13,7 @@ from vault.cli.parameters import PlainGroup
 from vault.clock import parse_span
 
 app: Final = typer.Typer()
-volume: Final = typer.Typer(cls=PlainGroup, help="Add, list, pause and remove volumes.")
+volume: Final = typer.Typer(cls=PlainGroup, help="Add, list, pause, move and remove volumes.")
 app.add_typer(volume, name="volume")
 environment: Final = typer.Typer(
     cls=PlainGroup, help="Add and list environments, protected and ephemeral ones."
@@ -116,6 +116,22 @@ def keep(
     """
     with call.vault() as vault:
         _show(call, vault.keep(name, terms, reason=reason))
+
+
+@command(volume, "vault volume move photos --environment preview --reason 'it is a copy'")
+def move(
+    call: Call,
+    name: Name,
+    environment: Annotated[str, typer.Option(help="Where it belongs from now on.")],
+    reason: Annotated[str, typer.Option(help="Why; those who agree read it.")],
+) -> None:
+    """Let a volume belong to another environment. Its data and what is stored stay where they are.
+
+    Out of a protected one, it waits until people have agreed; and whatever is deleted of it later
+    keeps the longest window of all environments that it was ever in.
+    """
+    with call.vault() as vault:
+        _show(call, vault.move_volume(name, environment, reason=reason))
 
 
 @command(volume, "vault volume remove photos")

@@ -79,6 +79,15 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() and c != "\\" else f"\\u{{{ord(c):x}}}" for c in text)
 
 
+def same_person(name: str, other: str) -> bool:
+    """Whether two names are one person's, on whatever host: ann@laptop is ann."""
+    return _person(name) == _person(other)
+
+
+def _person(name: str) -> str:
+    return name.partition("@")[0].casefold()
+
+
 class Approver(msgspec.Struct, frozen=True, kw_only=True):
     """A person who may agree: a name and a public key, as `ssh-keygen` writes it, or a passkey.
 

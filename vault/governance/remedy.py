@@ -32,7 +32,12 @@ _GRANTS: Final = {
     GrantFact.EXPIRED: "another grant, since the former one has expired: vault grant request",
     GrantFact.SPENT: "another grant, since the former one is used up: vault grant request",
 }
-_APPROVED: Final = frozenset(("needs-approval", "unusual", "loosens", "keeps-less"))
+_APPROVED: Final = frozenset(
+    (
+        *("needs-approval", "unusual", "loosens"),
+        *("keeps-less", "lets-go", "moves-out", "purges-early"),
+    )
+)
 
 
 def remedy(rule: str, facts: Facts) -> str:

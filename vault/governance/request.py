@@ -15,6 +15,7 @@ class Verb(StrEnum):
     ADD = "add"
     KEEP = "keep"  # as much of new snapshots as before, or more
     SHORTEN = "shorten"  # keep less of new snapshots
+    MOVE = "move"  # to another environment
     PAUSE = "pause"
     RESUME = "resume"
     ACKNOWLEDGE = "acknowledge"
@@ -25,6 +26,7 @@ class Verb(StrEnum):
     UNDELETE = "undelete"
     HOLD = "hold"
     RELEASE = "release"
+    PURGE_EARLY = "purge-early"  # once 48 hours are over, before a longer window is
     PURGE = "purge"
     COLLECT = "collect"
     # Who may do what, and what stands in its way:
@@ -43,7 +45,9 @@ class Verb(StrEnum):
     POLICY = "policy"
 
 
-DESTRUCTIVE: Final = frozenset((Verb.DELETE, Verb.REMOVE, Verb.RELEASE, Verb.SHORTEN))
+DESTRUCTIVE: Final = frozenset(
+    (Verb.DELETE, Verb.REMOVE, Verb.RELEASE, Verb.SHORTEN, Verb.PURGE_EARLY, Verb.MOVE)
+)
 """What takes something away from somebody, or a safeguard from something."""
 
 

@@ -4,6 +4,7 @@
 
     volume_added         name, environment, provider, location, identity, schedule, keep, owner
     keep_changed         keep (of what is stored from now on)
+    volume_moved         environment (where it belongs from now on)
     source_replaced      identity (who stands there now)
     source_acknowledged  identity (who is accepted from now on; optional), owner
     attack_suspected     snapshot (the one that told), before (the last from before that day)
@@ -11,6 +12,7 @@
     quarantine_started   location, held_at, identity
     quarantined          uptime (accumulated boot seconds as the writer counted them)
     final_snapshot       snapshot
+    early_purge_agreed   (none: what people agreed to stands in the audit log)
 
 `identity` is opaque text here: a provider's SourceIdentity, as whoever records it writes it.
 """
@@ -31,6 +33,7 @@ class EventType(StrEnum):
     VOLUME_RESUMED = "volume_resumed"
     VOLUME_REMOVED = "volume_removed"
     KEEP_CHANGED = "keep_changed"
+    VOLUME_MOVED = "volume_moved"
     SOURCE_VANISHED = "source_vanished"
     SOURCE_REPLACED = "source_replaced"
     SOURCE_ACKNOWLEDGED = "source_acknowledged"
@@ -43,6 +46,7 @@ class EventType(StrEnum):
     QUARANTINE_ABANDONED = "quarantine_abandoned"
     QUARANTINED = "quarantined"
     FINAL_SNAPSHOT = "final_snapshot"
+    EARLY_PURGE_AGREED = "early_purge_agreed"
     UNDELETE_STARTED = "undelete_started"
     UNDELETE_ABANDONED = "undelete_abandoned"
     UNDELETED = "undeleted"

@@ -35,6 +35,8 @@ class PurgeEvidence:
 
     `uptime` is the accumulated boot time in seconds, which counts where the store has no clock of
     its own (`clocked` is False). `approvals_missing` counts those that policy asks for in vain.
+    `agreed` names the people who agreed, provably, that this one is purged before its window is
+    over; nobody's agreement makes the floor of 48 hours shorter.
     """
 
     tombstone: Tombstone
@@ -46,6 +48,7 @@ class PurgeEvidence:
     final: FinalSnapshot | None
     final_lock: timedelta = limits.FINAL_LOCK_AFTER_PURGE
     approvals_missing: int = 0
+    agreed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +71,17 @@ def judge(evidence: PurgeEvidence) -> tuple[Refusal, ...]:
 
 
 def window_end(evidence: PurgeEvidence) -> datetime | None:
-    """When the window is over: the longer one of the charter's and the recorded one counts."""
+    """When the window is over: the longer one of the charter's and the recorded one counts.
+
+    Of one that is longer than the floor, the floor where people have agreed to that.
+    """
     since = evidence.tombstone.quarantined_at
     return None if since is None else since + _length(evidence)
 
 
 def _length(evidence: PurgeEvidence) -> timedelta:
-    return max(evidence.window, evidence.tombstone.window)
+    whole = max(evidence.window, evidence.tombstone.window)
+    return min(whole, limits.PROTECTED_WINDOW_FLOOR) if evidence.agreed else whole
 
 
 def _state(evidence: PurgeEvidence) -> Iterator[Refusal]:
@@ -100,12 +107,15 @@ def _window(evidence: PurgeEvidence) -> Iterator[Refusal]:
     if end is None:
         yield Refusal("window", "the window has not begun: no quarantine is on record")
         return
+    unproved = evidence.tombstone.early_at is not None and not evidence.agreed
+    doubt = ", and that people agreed to an earlier purge is not proved" * unproved
     for code, who, now in (
         ("window_store", "the store's", evidence.store_now),
         ("window_local", "the host's", evidence.local_now),
     ):
         if now < end:
-            yield Refusal(code, f"the window ends at {format_time(end)} by {who} clock", end)
+            told = f"the window ends at {format_time(end)} by {who} clock{doubt}"
+            yield Refusal(code, told, end)
     if not evidence.clocked:
         yield from _uptime(evidence)
 

@@ -44,6 +44,7 @@ TABLE: Final[dict[tuple[State, EventType], State]] = {
     (State.QUARANTINING, EventType.QUARANTINED): State.TOMBSTONED,
     (State.QUARANTINING, EventType.QUARANTINE_ABANDONED): State.ABANDONED,
     (State.TOMBSTONED, EventType.FINAL_SNAPSHOT): State.TOMBSTONED,
+    (State.TOMBSTONED, EventType.EARLY_PURGE_AGREED): State.TOMBSTONED,
     (State.TOMBSTONED, EventType.HELD): State.TOMBSTONED,
     (State.TOMBSTONED, EventType.RELEASED): State.TOMBSTONED,
     (State.TOMBSTONED, EventType.UNDELETE_STARTED): State.RESTORING,
@@ -89,8 +90,10 @@ class Tombstone:
 
     All times are the store's. `undo_until` is set once the volume is quarantined and ends the time
     that undelete is promised for; `uptime_mark` is the accumulated boot time in seconds at that
-    moment. `snapshot` is the final one. `hold` is the reason of a hold, or empty. `refused` lists
-    stored events that the table did not allow; they changed nothing.
+    moment. `snapshot` is the final one. `hold` is the reason of a hold, or empty. `early_at` is
+    when it was recorded that people agreed to an earlier purge, unless it was held, or its undelete
+    began, since; the purger believes the people, not the record. `refused` lists stored events that
+    the table did not allow; they changed nothing.
     """
 
     id: str
@@ -113,6 +116,7 @@ class Tombstone:
     task: str = ""
     snapshot: str = ""
     hold: str = ""
+    early_at: datetime | None = None
     refused: tuple[str, ...] = ()
 
     def can_undo(self) -> bool:
@@ -174,24 +178,36 @@ def _apply(tombstone: Tombstone, event: Event, stored_at: datetime) -> Tombstone
                 identity=details("identity", ""),
             )
         case EventType.QUARANTINED:
-            return replace(
-                tombstone,
-                quarantined_at=stored_at,
-                undo_until=stored_at + tombstone.window,
-                uptime_mark=_seconds(details("uptime", "")),
-            )
+            mark = _seconds(details("uptime", ""))
+            return _undoable(replace(tombstone, quarantined_at=stored_at, uptime_mark=mark))
         case EventType.FINAL_SNAPSHOT:
             return replace(tombstone, snapshot=details("snapshot", ""))
         case EventType.HELD:
-            return replace(tombstone, hold=event.reason or "no reason was given")
+            hold = event.reason or "no reason was given"
+            return _undoable(replace(tombstone, hold=hold, early_at=None))
         case EventType.RELEASED:
             return replace(tombstone, hold="")
+        case EventType.EARLY_PURGE_AGREED:
+            return _undoable(replace(tombstone, early_at=stored_at))
+        case EventType.UNDELETE_STARTED:
+            return _undoable(replace(tombstone, early_at=None))
         case EventType.UNDELETED | EventType.PURGED | EventType.FOUND_DESTROYED:
             return replace(tombstone, closed_at=stored_at)
         case EventType.DELETE_DENIED | EventType.QUARANTINE_ABANDONED:
             return replace(tombstone, closed_at=stored_at)
         case _:
             return tombstone
+
+
+def _undoable(tombstone: Tombstone) -> Tombstone:
+    """Until when undelete is promised: the whole window, or less where people agreed to less."""
+    since, early = tombstone.quarantined_at, tombstone.early_at
+    if since is None:
+        return tombstone
+    until = since + tombstone.window
+    if early is not None:
+        until = min(until, max(since + limits.PROTECTED_WINDOW_FLOOR, early))
+    return replace(tombstone, undo_until=until)
 
 
 def _window(text: str) -> timedelta:

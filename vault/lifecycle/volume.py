@@ -58,6 +58,10 @@ VOLUME_TABLE: Final[dict[tuple[VolumeState, EventType], VolumeState]] = {
     (VolumeState.PAUSED, EventType.KEEP_CHANGED): VolumeState.PAUSED,
     (VolumeState.VANISHED, EventType.KEEP_CHANGED): VolumeState.VANISHED,
     (VolumeState.REPLACED, EventType.KEEP_CHANGED): VolumeState.REPLACED,
+    (VolumeState.ACTIVE, EventType.VOLUME_MOVED): VolumeState.ACTIVE,
+    (VolumeState.PAUSED, EventType.VOLUME_MOVED): VolumeState.PAUSED,
+    (VolumeState.VANISHED, EventType.VOLUME_MOVED): VolumeState.VANISHED,
+    (VolumeState.REPLACED, EventType.VOLUME_MOVED): VolumeState.REPLACED,
     (VolumeState.ACTIVE, EventType.QUARANTINE_STARTED): VolumeState.TOMBSTONED,
     (VolumeState.PAUSED, EventType.QUARANTINE_STARTED): VolumeState.TOMBSTONED,
     (VolumeState.VANISHED, EventType.QUARANTINE_STARTED): VolumeState.TOMBSTONED,
@@ -182,9 +186,11 @@ def _apply(volume: Volume, former: VolumeState, event: Event) -> Volume:
                 location=details("location", ""),
                 identity=details("identity", ""),
                 schedule=details("schedule", ""),
-                keep=_keep(details("keep", "")),
+                keep=recorded_keep(details("keep", "")),
                 owner=details("owner", ""),
             )
+        case EventType.VOLUME_MOVED:
+            return replace(volume, environment=details("environment", "") or volume.environment)
         case EventType.SOURCE_VANISHED | EventType.FOUND_DESTROYED:
             return replace(volume, alarm=_ALARMS[event.type], found="")
         case EventType.SOURCE_REPLACED:
@@ -214,11 +220,11 @@ def _apply(volume: Volume, former: VolumeState, event: Event) -> Volume:
 def _keep_from(volume: Volume, event: Event, stored_at: datetime) -> Volume:
     """What is stored later, by the store's time, is kept by the new terms."""
     since = max([stored_at, *(until for until, _ in volume.kept)])
-    keep = _keep(event.details.get("keep", ""))
+    keep = recorded_keep(event.details.get("keep", ""))
     return replace(volume, keep=keep, kept=(*volume.kept, (since, volume.keep)))
 
 
-def _keep(text: str) -> str:
+def recorded_keep(text: str) -> str:
     """What was recorded; the default where it cannot be read."""
     try:
         return str(parse_keep(text))

@@ -14,7 +14,7 @@ import msgspec
 from vault import codec
 from vault.audit.entry import EntryKind
 from vault.errors import ApprovalUnknown, Denied, SignatureRefused, UsageError
-from vault.governance.approval import Approver, Asked, Plan, plan_text
+from vault.governance.approval import Approver, Asked, Plan, plan_text, same_person
 from vault.governance.principal import Principal, PrincipalKind
 from vault.ids import match_prefix, next_id
 from vault.limits import APPROVAL_LIFE
@@ -199,7 +199,7 @@ def _insist_another(unit: LocalUnit, approver: Approver, plan: Plan) -> None:
     made = unit.catalog.audit.of_kinds((EntryKind.TOKEN_MADE,)) if plan.lineage else []
     tokens = [entry.body for entry in made if entry.body.get("token") == plan.lineage]
     askers = {plan.requester, *(str(body.get("name", "")) for body in tokens)}
-    if _person(approver.name) in map(_person, askers):
+    if any(same_person(approver.name, asker) for asker in askers):
         raise SignatureRefused(
             f"{approver.name} asked for it, and somebody else has to agree",
             hint="Ask another approver: vault approver list",
@@ -214,8 +214,3 @@ def _insist_bearer(bearer: Principal, plan: Plan) -> None:
             "this token comes from the one that asked for it",
             hint="Let another person bring the signature.",
         )
-
-
-def _person(name: str) -> str:
-    """Who somebody is on every host: ann@laptop is ann."""
-    return name.partition("@")[0].casefold()

@@ -1,7 +1,8 @@
 """Collect: the only place that is handed a Reaper; deletes what lapsed and nobody wants.
 
-What is wanted is recomputed here from the charter, signed events and the store's own times; the
-catalog is not asked. A clock that disagrees, or an owner gone silent, collects nothing.
+What is wanted is recomputed here from the charter, signed events and the store's own times, and
+less of it only by what people provably agreed to; the catalog is not asked. A clock that disagrees,
+or an owner gone silent, collects nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from vault.lifecycle.tombstone import OPEN, fold
 from vault.lifecycle.volume import fold_volume, standing
 from vault.operations.extend import facts_of
 from vault.operations.items import CollectReport
+from vault.operations.loosening import Proofs
 from vault.operations.record import insist_complete
 from vault.operations.unit import CollectUnit, check_clocks
 from vault.repository.collector import CollectionPlan, plan_collection
@@ -81,9 +83,10 @@ def _standings(unit: CollectUnit, events: Iterable[StoredEvent]) -> dict[str, St
     by_volume: dict[str, list[StoredEvent]] = {}
     for stored in events:
         by_volume.setdefault(stored.event.volume, []).append(stored)
+    proofs = Proofs(unit)
     return {
         volume: standing(
-            fold_volume((stored.event, stored.stored_at) for stored in history),
+            fold_volume((s.event, s.stored_at) for s in proofs.counting(history)),
             unit.charter.keep,
             held=_held(history),
         )

@@ -57,10 +57,17 @@ def plan_delete(unit: WriteUnit, name: str, *, reason: str, task: str = "") -> D
     return DeletePlan(
         volume=volume,
         place=place,
-        window=window_of(unit, volume.environment),
+        window=_window(unit, volume),
         reason=reason,
         task=task,
     )
+
+
+def _window(unit: WriteUnit, volume: Volume) -> timedelta:
+    """The longest of the environments that it was ever in: so long the purger waits, too."""
+    told = (row.event.details.get("environment") for row in unit.catalog.events.of(volume.id))
+    said = {volume.environment, *(environment for environment in told if environment)}
+    return max(window_of(unit, environment) for environment in said)
 
 
 def _place(unit: WriteUnit, volume: Volume) -> Quarantine:

@@ -13,7 +13,7 @@ from vault.governance.request import Verb
 from vault.ids import new_id
 from vault.lifecycle.due import check_schedule
 from vault.lifecycle.event import EventType
-from vault.lifecycle.retention import parse_keep
+from vault.lifecycle.retention import Keep, parse_keep
 from vault.lifecycle.volume import Volume, step_volume
 from vault.operations.gate import Question, admit, question_of
 from vault.operations.identity import identity_text, owns, read_identity
@@ -114,12 +114,16 @@ def keep(unit: WriteUnit, name: str, terms: str, *, reason: str = "") -> Volume:
         kind, former = EventType.KEEP_CHANGED, parse_keep(volume.keep)
         step_volume(volume.state, kind)
         verb = Verb.KEEP if wish.at_least(former) == wish else Verb.SHORTEN
-        about = f"keeps {wish} of new snapshots, not {former}"
         question = question_of(verb, volume, reason=reason)
-        admit(unit, replace(question, about=about))
+        admit(unit, replace(question, about=about_keep(wish, former)))
         draft = Draft(type=kind, volume=volume.id, reason=reason, details={"keep": str(wish)})
         record(unit, events[-1], draft)
         return unit.catalog.volumes.resolve(volume.id)
+
+
+def about_keep(wish: Keep, former: Keep) -> str:
+    """What people read and sign where less is to be kept."""
+    return f"keeps {wish} of new snapshots, not {former}"
 
 
 def store_folder(url: str) -> Path | None:
@@ -166,12 +170,7 @@ def check_apart(unit: WriteUnit, wish: Enrolment, identity: SourceIdentity | Non
     for other in unit.catalog.whole().volumes.all():
         if other.state == "removed" and not _leaves_protection(unit, other, wish):
             continue
-        if _alike(other.name) == _alike(wish.name) and other.environment == wish.environment:
-            raise VolumeExists(
-                f"a volume named “{other.name}” is registered already, at {other.location}",
-                safe="It stays as it is.",
-                hint="Choose another name, or remove that volume first (what is stored stays).",
-            )
+        insist_free(other, wish.name, wish.environment)
         if other.provider != wish.provider or not owns(unit, other):
             continue  # another host's places mean nothing here
         same = identity is not None and provider.is_same(identity, read_identity(other.identity))
@@ -180,6 +179,16 @@ def check_apart(unit: WriteUnit, wish: Enrolment, identity: SourceIdentity | Non
             what = f"the volume “{other.name}” at {other.location}" if own else "another volume"
             raise _overlap(wish.path, what)
     insist_apart(unit, provider, wish.path)
+
+
+def insist_free(other: Volume, name: str, environment: str) -> None:
+    """Refuse a name that another volume has there. Raises VolumeExists."""
+    if _alike(other.name) == _alike(name) and other.environment == environment:
+        raise VolumeExists(
+            f"a volume named “{other.name}” is registered already, at {other.location}",
+            safe="It stays as it is.",
+            hint="Choose another name, or remove that volume first (what is stored stays).",
+        )
 
 
 def _can_be_a_name(name: str) -> bool:

@@ -19,16 +19,24 @@ def hold(unit: WriteUnit, identifier: str, reason: str) -> Tombstone:
     return _flag(unit, identifier, EventType.HELD, reason)
 
 
-def release(unit: WriteUnit, identifier: str) -> Tombstone:
-    """Take a hold off. Raises TombstoneUnknown, TransitionRefused, Denied, StoreError."""
-    return _flag(unit, identifier, EventType.RELEASED, "")
+def release(unit: WriteUnit, identifier: str, reason: str = "") -> Tombstone:
+    """Take a hold off. Raises TombstoneUnknown, TransitionRefused, Denied, StoreError;
+    ApprovalNeeded: people agree first, in a protected environment.
+    """
+    return _flag(unit, identifier, EventType.RELEASED, reason)
 
 
 def _flag(unit: WriteUnit, identifier: str, kind: EventType, reason: str) -> Tombstone:
     verb = Verb.HOLD if kind is EventType.HELD else Verb.RELEASE
     tombstone = unit.catalog.tombstones.get(identifier)
     name, environment = tombstone.volume_name, tombstone.environment
-    admit(unit, Question(verb, name, tombstone.volume, environment, reason))
+    about = "" if verb is Verb.HOLD else f"takes the hold off {tombstone.id}: {tombstone.hold}"
+    admit(unit, Question(verb, name, tombstone.volume, environment, reason, about=about))
+    return flag(unit, tombstone, kind, reason)
+
+
+def flag(unit: WriteUnit, tombstone: Tombstone, kind: EventType, reason: str) -> Tombstone:
+    """Record a hold, or that it is taken off, once that was let pass."""
     with exclusive(unit.home, f"volume-{tombstone.volume}"):
         events = refresh(unit, tombstone.volume)
         tombstone = unit.catalog.tombstones.get(tombstone.id)

@@ -21,6 +21,7 @@ from vault.lifecycle.purge_plan import FinalSnapshot, PurgeEvidence, Refusal, ju
 from vault.lifecycle.tombstone import State, Tombstone, fold
 from vault.operations.audit import commit
 from vault.operations.delete import quarantine_of
+from vault.operations.early import agreed_early, was_protected_elsewhere
 from vault.operations.finalize import still_since
 from vault.operations.identity import read_identity
 from vault.operations.items import PurgeItem, PurgeReport
@@ -82,8 +83,10 @@ def _judged(
     if where is Whereabouts.IN_PLACE:
         return "refused", ("the volume is back in its place",)
     final = _final_snapshot(unit, tombstone)
-    found = None if final is None else _verified(unit, final, deep=not _must_wait(unit, tombstone))
-    evidence = _evidence(unit, tombstone, found)  # times are those after verifying, not before
+    agreed = agreed_early(unit, tombstone)
+    must_wait = _must_wait(_evidence(unit, tombstone, None, agreed))
+    found = None if final is None else _verified(unit, final, deep=not must_wait)
+    evidence = _evidence(unit, tombstone, found, agreed)  # times are those after verifying
     refusals = judge(evidence) + _moved(unit, tombstone, final)
     if refusals:
         return "refused", tuple(refusal.sentence for refusal in refusals)
@@ -154,7 +157,10 @@ def _finish(
 
 
 def _open_tombstones(unit: RecordUnit) -> Iterator[tuple[Tombstone, Sequence[StoredEvent]]]:
-    """Each that is concerned, with its events; its window is at least what is owed to it."""
+    """Each that is concerned, with its events; its window is at least what is owed to it.
+
+    Of one that is owed more than where it was deleted nobody's agreement makes it shorter.
+    """
     stored = tuple(read_events(unit.reader, unit.charter, unit.tampering))
     by_tombstone: dict[str, list[StoredEvent]] = {}
     for one in stored:
@@ -163,16 +169,24 @@ def _open_tombstones(unit: RecordUnit) -> Iterator[tuple[Tombstone, Sequence[Sto
     for events in by_tombstone.values():
         tombstone = _folded(events)
         if tombstone.state in _CONCERNED:
-            owed = _longest_window(unit, tombstone, stored)
-            yield replace(tombstone, window=max(tombstone.window, owed)), events
+            said = _said(unit, tombstone, stored)
+            owed = max(window_of(unit, environment) for environment in said)
+            elsewhere = was_protected_elsewhere(unit, tombstone, said)
+            yield (
+                replace(
+                    tombstone,
+                    window=max(tombstone.window, owed),
+                    early_at=None if elsewhere else tombstone.early_at,
+                ),
+                events,
+            )
 
 
-def _longest_window(
-    unit: RecordUnit, tombstone: Tombstone, stored: Iterable[StoredEvent]
-) -> timedelta:
-    """That of every environment in which this volume, or its source, was ever said to be.
+def _said(unit: RecordUnit, tombstone: Tombstone, stored: Iterable[StoredEvent]) -> set[str]:
+    """Every environment in which this volume, or its source, was ever said to be.
 
-    Whoever gets hold of a writer's key cannot talk a volume into one with a shorter window.
+    The longest of their windows counts: whoever gets hold of a writer's key cannot talk a volume
+    into one with a shorter window.
     """
     said = {tombstone.environment}
     provider, source = unit.provider(tombstone.provider), read_identity(tombstone.identity)
@@ -183,7 +197,7 @@ def _longest_window(
         other = read_identity(event.details.get("identity", ""))
         if event.volume == tombstone.volume or provider.is_same(other, source):
             said.add(named)
-    return max(window_of(unit, environment) for environment in said)
+    return said
 
 
 def _folded(events: Iterable[StoredEvent]) -> Tombstone:
@@ -202,13 +216,14 @@ def _spoken_for(unit: RecordUnit, tombstone: Tombstone, known: Iterable[StoredEv
     return any(one.event.tombstone == tombstone.id and one.key not in keys for one in stored)
 
 
-def _must_wait(unit: RecordUnit, tombstone: Tombstone) -> bool:
+def _must_wait(evidence: PurgeEvidence) -> bool:
     """Whether it is refused whatever its final snapshot is: then not every byte need be read."""
-    refusals = judge(_evidence(unit, tombstone, None))
-    return any(not refusal.code.startswith("final") for refusal in refusals)
+    return any(not refusal.code.startswith("final") for refusal in judge(evidence))
 
 
-def _evidence(unit: RecordUnit, tombstone: Tombstone, final: FinalSnapshot | None) -> PurgeEvidence:
+def _evidence(
+    unit: RecordUnit, tombstone: Tombstone, final: FinalSnapshot | None, agreed: tuple[str, ...]
+) -> PurgeEvidence:
     return PurgeEvidence(
         tombstone=tombstone,
         store_now=unit.reader.now(),
@@ -218,6 +233,7 @@ def _evidence(unit: RecordUnit, tombstone: Tombstone, final: FinalSnapshot | Non
         window=window_of(unit, tombstone.environment),
         final=final,
         final_lock=timedelta(seconds=unit.charter.final_lock_seconds),
+        agreed=agreed,
     )
 
 

@@ -1,23 +1,44 @@
 """Recheck: whether people agreed to something, told anew from the entries of the audit log alone.
 
 Nothing that a host has concluded is taken over: every signature is verified once more with the key
-that its approver had then, every approver back to the root key that began the roster.
+that its approver had then, every approver back to the root key that began the roster. Whoever is
+about to destroy something reads the entries from the store, by the times at which these arrived.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
 from typing import Final
+
+import msgspec
 
 from vault import codec
 from vault.audit.entry import Entry, EntryKind
 from vault.codec.signing import verify
 from vault.errors import SignatureRefused, UsageError
-from vault.governance.approval import Approvals, Asked, Plan, Roster, plan_text
+from vault.governance.approval import Approvals, Asked, Plan, Roster, plan_text, same_person
+from vault.governance.intent import read_body
 from vault.governance.request import Verb
+from vault.limits import APPROVAL_LIFE, CLOCK_TOLERANCE
 from vault.operations.ledger import in_words
+from vault.operations.record import doubts
+from vault.operations.unit import ReadUnit
+from vault.repository.audit_log import read_lines
+from vault.repository.authentic import TamperingLog
 
 _ROSTER: Final = (EntryKind.APPROVER_ADDED, EntryKind.APPROVER_REMOVED, EntryKind.QUORUM_SET)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What people agreed to and what was let pass by that, once: at which time, and who agreed."""
+
+    plan: Plan
+    at: datetime
+    by: tuple[str, ...]
 
 
 def founding_statement(vault: str, name: str, key: str) -> bytes:
@@ -31,16 +52,62 @@ def check_approval(entries: Iterable[Entry], ask: str, *, vault: str, root: str)
     `root` is the vault's root key in hex. Raises SignatureRefused: it was never used, or without
     enough of the people who were enrolled then, or for another request than they signed.
     """
-    replay = _Replay(vault, root)
-    for entry in entries:
-        replay.take(entry)
-    agreed = replay.used.get(ask)
+    agreed = _replayed(entries, vault, root).get(ask)
     if agreed is None:
         raise SignatureRefused(
             f"the log does not show that people agreed to {ask} and that it was carried out",
             hint="Look at its entries: vault audit show --kind approval_signed",
         )
-    return agreed
+    return agreed.by
+
+
+def agreements(unit: ReadUnit) -> tuple[Agreement, ...]:
+    """Everything that people agreed to and that was used, by the log as the store has it.
+
+    The times are the store's. Where something of the log is missing, or not understood, there are
+    none: what is missing may be that somebody agrees no more. Raises StoreError.
+    """
+    notes: TamperingLog = []
+    entries = sorted(_stored(unit, notes), key=attrgetter("at", "id"))
+    if doubts(notes):
+        return ()
+    return tuple(_replayed(entries, unit.charter.vault, unit.charter.root).values())
+
+
+def class_of(unit: ReadUnit, environment: str) -> str:
+    """Protected or ephemeral; what the charter does not know is protected."""
+    terms = unit.charter.environments.get(environment)
+    return terms.kind if terms is not None else "protected"
+
+
+def agreed(
+    found: Iterable[Agreement], wanted: tuple[str, str, str, str, str], recorded_at: datetime
+) -> tuple[str, ...]:
+    """Who agreed to what a record says was let pass; empty for nobody.
+
+    `wanted` is verb, volume, environment, class and what it is about. Whoever records it does so
+    at once: an agreement of another time is to something else.
+    """
+    for one in found:
+        plan = one.plan
+        same = (plan.verb, plan.volume_id, plan.environment, plan.class_, plan.about) == wanted
+        if same and abs(recorded_at - one.at) <= CLOCK_TOLERANCE:
+            return one.by
+    return ()
+
+
+def _stored(unit: ReadUnit, notes: TamperingLog) -> Iterator[Entry]:
+    """Every entry, with the time at which the store received it: no host can have it older."""
+    for stored in read_lines(unit.reader, unit.charter, notes):
+        for _, entry in stored.segment.entries():
+            yield msgspec.structs.replace(entry, at=stored.stored_at)
+
+
+def _replayed(entries: Iterable[Entry], vault: str, root: str) -> dict[str, Agreement]:
+    replay = _Replay(vault, root)
+    for entry in entries:
+        replay.take(entry)
+    return replay.used
 
 
 class _Replay:
@@ -50,7 +117,7 @@ class _Replay:
         self._vault, self._root = vault, root
         self._approvals, self._roster = Approvals(), Roster()
         self._requests: dict[str, Entry] = {}
-        self.used: dict[str, tuple[str, ...]] = {}
+        self.used: dict[str, Agreement] = {}
 
     def take(self, entry: Entry) -> None:
         """Take one entry in, or leave it out where it proves nothing."""
@@ -60,6 +127,9 @@ class _Replay:
             self._take_use(entry)
         elif entry.kind is EntryKind.APPROVAL_SIGNED:
             if self._is_signed(entry):
+                self._approvals.apply(entry)
+        elif entry.kind is EntryKind.APPROVAL_ASKED:
+            if _is_short(entry):
                 self._approvals.apply(entry)
         elif entry.kind not in _ROSTER or self._is_founded(entry) or self._is_agreed(entry):
             self._approvals.apply(entry)
@@ -80,13 +150,16 @@ class _Replay:
             and _fits(asked.plan, requests[0])
             and asked.state(self._roster, requests[0].at) == "given"
         ):
-            self.used[ask] = tuple(asked.agreed(self._roster))
+            by = tuple(asked.agreed(self._roster))
+            self.used[ask] = Agreement(plan=asked.plan, at=requests[0].at, by=by)
         self._approvals.apply(entry)
 
     def _is_signed(self, entry: Entry) -> bool:
         asked = self._approvals.get(str(entry.body.get("ask", "")))
         approver = self._roster.get(str(entry.body.get("approver", "")))
         if asked is None or approver is None or entry.body.get("key") != approver.key:
+            return False
+        if same_person(approver.name, asked.plan.requester):
             return False
         return _verifies(asked, approver.key, str(entry.body.get("signature", "")))
 
@@ -110,6 +183,12 @@ class _Replay:
             and asked.plan.verb == Verb.ROSTER
             and asked.plan.about == in_words(entry.kind, entry.body)
         )
+
+
+def _is_short(entry: Entry) -> bool:
+    """Whether it waits no longer than anything may: its end is of the requester's making."""
+    plan = read_body(entry, Plan)
+    return plan is not None and plan.expires_at - entry.at <= APPROVAL_LIFE
 
 
 def _fits(plan: Plan, request: Entry) -> bool:

@@ -12,7 +12,7 @@ from vault.lifecycle.event import Actor, Event, EventType
 from vault.operations.amend import record_lock
 from vault.operations.ledger import Place, enter
 from vault.operations.unit import ReadUnit, RecordUnit
-from vault.repository.authentic import TAMPERING_MAX
+from vault.repository.authentic import TAMPERING_MAX, TamperingLog
 from vault.repository.journal import StoredEvent, append_event, read_events
 from vault.store.names import digest_of
 
@@ -46,14 +46,19 @@ def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:
     return events
 
 
+def doubts(notes: TamperingLog) -> TamperingLog:
+    """The notes that say that records are missing or not understood."""
+    if len(notes) >= TAMPERING_MAX:  # what came after was not noted
+        return notes
+    return [note for note in notes if note.what in _DOUBTS]
+
+
 def insist_complete(unit: ReadUnit) -> None:
     """Refuse to destroy anything while records are missing or not understood. Raises PurgeRefused.
 
     A hold could be what is missing.
     """
-    doubtful = [note for note in unit.tampering if note.what in _DOUBTS]
-    if len(unit.tampering) >= TAMPERING_MAX:  # what came after was not noted
-        doubtful = unit.tampering
+    doubtful = doubts(unit.tampering)
     if doubtful:
         raise PurgeRefused(
             f"{len(doubtful)} record(s) cannot be relied on, the first: {doubtful[0].key}"

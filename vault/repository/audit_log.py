@@ -19,7 +19,7 @@ from vault.audit.segment import Segment, read_segment
 from vault.codec.envelope import parse, sign
 from vault.codec.signing import SigningKey, key_id
 from vault.errors import Corrupt, FeatureUnknown, Unauthentic
-from vault.repository.authentic import Listed, TamperingLog, read_all
+from vault.repository.authentic import Listed, TamperingLog, note, read_all
 from vault.repository.charter import Charter
 from vault.repository.records import Shelf, note_refused, open_record
 from vault.store.contract import Reader, Receipt, RecordingStore
@@ -116,11 +116,21 @@ def read_line(
     reader: Reader, charter: Charter, tampering: TamperingLog, log: str
 ) -> Iterator[StoredSegment]:
     """The segments of one log that follow each other from 0 without a gap; forks are left out."""
-    end = 0
-    for stored in read_segments(reader, charter, tampering, f"{PREFIX}{log}/"):
+    yield from read_lines(reader, charter, tampering, f"{PREFIX}{log}/")
+
+
+def read_lines(
+    reader: Reader, charter: Charter, tampering: TamperingLog, prefix: str = PREFIX
+) -> Iterator[StoredSegment]:
+    """As `read_line`, of every log in turn. What lies behind a gap is left out, and noted."""
+    ends: dict[str, int] = {}
+    for stored in read_segments(reader, charter, tampering, prefix):
+        end = ends.get(stored.log, 0)
         if stored.segment.first == end:
             yield stored
-            end = stored.segment.end
+            ends[stored.log] = stored.segment.end
+        elif stored.segment.first > end:
+            note(tampering, stored.key, "gap", f"the segment before it, at {end}, is gone")
 
 
 def read_frontier(reader: Reader, charter: Charter, tampering: TamperingLog, log: str) -> Frontier:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.signers import SoftKey
 from tests.unit.api.conftest import Door, entrust
 from vault.clock import parse_time
 
@@ -194,6 +195,7 @@ def test_a_crowd_of_deletes_makes_one_tombstone(door: Door) -> None:
         ("GET", "/volumes/{}", None),
         ("DELETE", "/volumes/{}", None),
         ("POST", "/volumes/{}/undelete", None),
+        ("POST", "/volumes/{}/keep", {"keep": "daily=9", "reason": "keep"}),
         ("POST", "/volumes/{}/snapshots", None),
         ("GET", "/snapshots?volume={}", None),
         ("GET", "/tombstones/{}", None),
@@ -283,6 +285,43 @@ def test_a_hold_is_kept_with_the_tombstone(door: Door) -> None:
     made = delete(door).json()["tombstone"]
     held = door.ask("ann", "POST", f"/tombstones/{made}/hold", json={"reason": "auditors"})
     assert held.json()["held"]
+
+
+def keeps(door: Door, terms: str, who: str = "ann", **more: str) -> Any:
+    """Ask for other terms of what is kept."""
+    return door.ask(who, "POST", "/volumes/db/keep", json={"keep": terms, **more})
+
+
+def test_more_is_kept_at_once_and_less_when_people_have_agreed(door: Door) -> None:
+    """Read, signed by another, brought, asked for again with the same words; then once."""
+    more, less = "hourly=48,daily=7,weekly=5,monthly=12", "hourly=0,daily=7,weekly=0,monthly=0"
+    assert keeps(door, more).json()["keep"] == more
+    refused = keeps(door, "daily=7", reason="a cache").json()
+    assert (refused["code"], "no-approver" in refused["detail"]) == ("denied", True)
+    keys = {name: SoftKey() for name in ("ann", "eve")}
+    with door.vault() as vault:
+        for name, key in keys.items():
+            vault.oversight.add_approver(name, key.line, kit=door.home / "recovery.kit")
+    answer = keeps(door, "daily=7", reason="a cache")
+    assert (answer.status_code, answer.json()["code"]) == (403, "approval_needed")
+    waits = answer.headers["location"].removeprefix("/v1")
+    text = door.ask("ann", "GET", waits).json()["text"]
+    assert f"keeps {less} of new snapshots, not {more}" in text
+    for name, status in (("ann", 403), ("eve", 403)):
+        body = {"signature": keys[name].sign(text)}
+        assert door.ask("ann", "POST", f"{waits}/signatures", json=body).status_code == status
+    with door.vault() as vault:
+        vault.oversight.approve(waits.rpartition("/")[2], keys["eve"].sign(text))
+    assert keeps(door, "daily=7", reason="another").status_code == 403
+    assert keeps(door, "daily=7", reason="a cache").json()["keep"] == less
+
+
+def test_agents_and_services_keep_nothing_else(door: Door) -> None:
+    """And what says nothing is refused."""
+    for who in ("bot", "platform"):
+        assert keeps(door, "daily=99", who, reason="a cache").status_code == 403
+    for terms in ("", "daily=0", "for ever"):
+        assert keeps(door, terms).status_code == 400
 
 
 def test_a_reason_is_kept_in_the_language_that_it_was_given_in(door: Door) -> None:

@@ -13,6 +13,12 @@ from vault.governance.policy import Policies, check, decide, default_policies, r
 from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.governance.request import DESTRUCTIVE, Request, Verb
 
+ALWAYS = {
+    Verb.SHORTEN: "keeps-less",
+    Verb.RELEASE: "lets-go",
+    Verb.MOVE: "moves-out",
+    Verb.PURGE_EARLY: "purges-early",
+}
 PERSON = Principal(PrincipalKind.HUMAN, "ann", Via.TOKEN)
 UID = Principal(PrincipalKind.HUMAN, "ann@host", Via.UID)
 SERVICE = Principal(PrincipalKind.SERVICE, "platform", Via.TOKEN)
@@ -46,7 +52,7 @@ def ids(decision: Decision) -> tuple[str, ...]:
 @pytest.mark.parametrize("verb", Verb)
 def test_who_may_what(verb: Verb) -> None:
     """With nothing amiss and nobody enrolled, by kind and by how somebody is known."""
-    people = set(Verb) - RUNNING - {Verb.SHORTEN}
+    people = set(Verb) - RUNNING - set(ALWAYS)
     allowed = {
         PERSON: people,
         UID: people - {Verb.APPROVE},
@@ -65,7 +71,7 @@ def test_who_may_what(verb: Verb) -> None:
 def test_deletes_and_holds_need_a_reason(verb: Verb, reason: str) -> None:
     """Blanks are none."""
     decision = decide(facts(verb, reason=reason))
-    needs = verb in (Verb.DELETE, Verb.HOLD, Verb.SHORTEN)
+    needs = verb in (Verb.DELETE, Verb.HOLD, Verb.SHORTEN, Verb.MOVE, Verb.PURGE_EARLY)
     assert ("needs-reason" in ids(decision)) == needs
     if needs:
         assert isinstance(decision, Deny)
@@ -124,12 +130,21 @@ def test_where_people_are_enrolled_they_are_asked(verb: Verb) -> None:
     assert isinstance(decide(facts(verb, who, **given, panic="an incident")), Deny)
 
 
-def test_keeping_less_always_waits_for_people() -> None:
-    """With nobody to ask it is refused; where all is made and thrown away, nobody is asked."""
-    decision = decide(facts(Verb.SHORTEN))
-    assert isinstance(decision, Deny)
-    assert ids(decision) == ("keeps-less", "no-approver")
-    assert isinstance(decide(facts(Verb.SHORTEN, class_="ephemeral")), Allow)
+@pytest.mark.parametrize(("verb", "rule"), ALWAYS.items())
+def test_some_things_always_wait_for_people(verb: Verb, rule: str) -> None:
+    """With nobody to ask they are refused; nobody who asks is let pass alone, however many are."""
+    for who in (PERSON, UID):
+        decision = decide(facts(verb, who))
+        assert isinstance(decision, Deny)
+        assert ids(decision) == (rule, "no-approver")
+        for quorum in (1, 5):
+            assert isinstance(decide(facts(verb, who, quorum=quorum)), Ask)
+
+
+def test_where_all_is_thrown_away_only_an_early_purge_waits_for_people() -> None:
+    for verb in ALWAYS:
+        kind = Deny if verb is Verb.PURGE_EARLY else Allow
+        assert isinstance(decide(facts(verb, class_="ephemeral")), kind)
 
 
 @pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.ACKNOWLEDGE, Verb.GRANT, Verb.POLICY])
@@ -142,7 +157,7 @@ def test_a_uid_is_anybodys_who_runs_under_it(verb: Verb) -> None:
 
 def test_nobody_is_asked_for_what_they_could_not_allow() -> None:
     """An agent's wish to release a hold is refused, not laid before people for nothing."""
-    for verb in (Verb.RELEASE, Verb.REMOVE, Verb.ROSTER, Verb.CALM, Verb.SHORTEN):
+    for verb in (*ALWAYS, Verb.REMOVE, Verb.ROSTER, Verb.CALM):
         decision = decide(facts(verb, AGENT, quorum=2))
         assert isinstance(decision, Deny)
         assert ids(decision)[-1] == "no-rule"
@@ -207,7 +222,8 @@ def test_rules_are_told_apart_by_what_they_do() -> None:
         *("person", "approver", "agent", "service", "process")
     }
     assert {name for name, rule in rules.items() if rule.asks} == {
-        *("needs-approval", "unusual", "loosens", "keeps-less")
+        *("needs-approval", "unusual", "loosens"),
+        *("keeps-less", "lets-go", "moves-out", "purges-early"),
     }
     assert all(rule.says for rule in rules.values())
 

@@ -163,3 +163,44 @@ def test_clocks_that_differ_by_the_tolerance_still_agree(sign: int) -> None:
 def test_the_final_lock_counts_from_the_later_clock() -> None:
     late = replace(READY, local_now=END + SECOND)
     assert codes(late) == {"final_lock"}
+
+
+EVERYONE = ("ann", "bob", "cyd", "dan")
+SHORT, LONG = timedelta(hours=1), timedelta(days=14)
+
+
+def test_people_can_agree_to_the_floor_of_a_longer_window_and_to_no_less() -> None:
+    for longer in ({"window": LONG}, entombed(window=LONG)):
+        waits = replace(READY, **longer)
+        assert codes(waits) == {"window_store", "window_local"}
+        assert judge(replace(waits, agreed=EVERYONE)) == ()
+        for clock in ("store_now", "local_now"):
+            early: dict[str, Any] = {clock: END - SECOND, "agreed": EVERYONE}
+            assert len(judge(replace(waits, **early))) == 1
+    unclocked = replace(READY, window=LONG, clocked=False, agreed=EVERYONE)
+    enough = 1000.0 + WINDOW.total_seconds()
+    assert judge(replace(unclocked, uptime=enough)) == ()
+    assert codes(replace(unclocked, uptime=enough - 1)) == {"window_uptime"}
+
+
+@pytest.mark.parametrize("agreed", [(), EVERYONE[:1], EVERYONE])
+@pytest.mark.parametrize("charter", [SHORT, WINDOW, LONG])
+@pytest.mark.parametrize("recorded", [timedelta(0), SHORT, WINDOW, LONG])
+def test_nobodys_agreement_ends_a_window_within_48_hours(
+    agreed: tuple[str, ...], charter: timedelta, recorded: timedelta
+) -> None:
+    """A window that is shorter by itself stays as it is."""
+    evidence = replace(READY, window=charter, agreed=agreed, **entombed(window=recorded))
+    whole = max(charter, recorded)
+    assert window_end(evidence) == DELETED + (min(whole, WINDOW) if agreed else whole)
+
+
+@pytest.mark.parametrize(("changes", "code"), ALONE)
+def test_what_people_agree_to_lifts_nothing_else(changes: dict[str, Any], code: str) -> None:
+    assert {code} - {"window_store"} <= codes(replace(READY, **changes, agreed=EVERYONE))
+
+
+def test_a_record_of_an_agreement_that_is_not_proved_is_told() -> None:
+    early = replace(READY, window=LONG, **entombed(early_at=DELETED))
+    assert all("not proved" in refusal.sentence for refusal in judge(early))
+    assert judge(replace(early, agreed=EVERYONE)) == ()

@@ -122,6 +122,46 @@ def test_a_hold_and_its_release() -> None:
     assert fold(story.events).state is State.TOMBSTONED
 
 
+FLOOR = limits.PROTECTED_WINDOW_FLOOR
+
+
+@pytest.mark.parametrize(("window", "left"), [(1, 1), (48, 48), (336, 48)])
+def test_an_early_purge_that_was_agreed_to_ends_the_promise_at_48_hours(
+    window: int, left: int
+) -> None:
+    story = Story()
+    seconds = str(window * 3600)
+    story.add(E.DELETE_REQUESTED, tombstone=story.tombstone, window_seconds=seconds)
+    story.delete((*TO_TOMBSTONED[1:], E.EARLY_PURGE_AGREED))
+    tombstone = fold(story.events)
+    assert tombstone.early_at == story.events[-1][1]
+    since = tombstone.quarantined_at
+    assert since is not None
+    assert tombstone.undo_until == since + timedelta(hours=left)
+    assert tombstone.window == timedelta(hours=window)
+
+
+@pytest.mark.parametrize("ends", [E.HELD, E.UNDELETE_STARTED])
+def test_a_hold_and_an_undelete_end_what_was_agreed_to(ends: EventType) -> None:
+    story = Story()
+    seconds = str(14 * 24 * 3600)
+    story.add(E.DELETE_REQUESTED, tombstone=story.tombstone, window_seconds=seconds)
+    story.delete((*TO_TOMBSTONED[1:], E.EARLY_PURGE_AGREED, ends))
+    tombstone = fold(story.events)
+    assert tombstone.early_at is None
+    assert tombstone.undo_until == story.events[2][1] + timedelta(days=14)
+
+
+def test_what_is_agreed_to_late_ends_the_promise_then() -> None:
+    story = Story()
+    seconds = str(14 * 24 * 3600)
+    story.add(E.DELETE_REQUESTED, tombstone=story.tombstone, window_seconds=seconds)
+    story.delete((*TO_TOMBSTONED[1:], E.EARLY_PURGE_AGREED))
+    event, _ = story.events.pop()
+    late = story.events[-1][1] + FLOOR + timedelta(days=1)
+    assert fold([*story.events, (event, late)]).undo_until == late
+
+
 @pytest.mark.parametrize(
     ("race", "end"),
     [

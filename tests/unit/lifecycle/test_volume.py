@@ -66,6 +66,16 @@ def test_a_volume_is_born_with_its_terms() -> None:
     assert volume.state is S.ACTIVE
 
 
+def test_a_move_is_to_where_it_says() -> None:
+    story = Story()
+    story.add(E.VOLUME_ADDED, environment="production")
+    story.add(E.VOLUME_MOVED, environment="preview")
+    assert fold_volume(story.events).environment == "preview"
+    story.add(E.VOLUME_MOVED)
+    assert fold_volume(story.events).environment == "preview"
+    assert fold_volume(story.events).refused == ()
+
+
 def test_an_unreadable_keep_is_the_default() -> None:
     story = Story()
     story.add(E.VOLUME_ADDED, keep="forever")

@@ -8,21 +8,31 @@ from typing import Any, cast
 
 import pytest
 
+from tests.unit.operations.approving import EPHEMERAL, make_council
 from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_capture import captured, entries
 from tests.unit.operations.test_delete import deleted
 from tests.unit.operations.test_purge import finalized
 from vault.errors import ClockDisagrees, PurgeRefused
 from vault.lifecycle.event import EventType
+from vault.lifecycle.volume import fold_volume
+from vault.operations.audit import commit
 from vault.operations.collect import collect
-from vault.operations.enroll import change
+from vault.operations.enroll import change, keep
 from vault.operations.extend import extend
 from vault.operations.hold import hold
+from vault.operations.loosening import Proofs
+from vault.operations.move import move
 from vault.operations.purge import purge
+from vault.operations.record import Draft, record_next
 from vault.operations.verify import verify
 from vault.progress import Silent
+from vault.repository.journal import read_events
+from vault.repository.snapshot import list_snapshots
 from vault.store.contract import ReapingStore
 from vault.testing.clock import ManualClock
+
+DEFAULT = "hourly=24,daily=7,weekly=5,monthly=12"
 
 
 def grow(site: Site, count: int, every: timedelta) -> list[str]:
@@ -172,3 +182,80 @@ def test_a_snapshot_taken_while_others_are_verified_is_not_missed(site: Site) ->
     report = verify(replace(site.write, progress=_CaptureComes(site)), deep=True)
     assert (report.snapshots, report.findings) == (1, ())
     assert verify(site.write, deep=True).snapshots == 2
+
+
+def forged_terms(site: Site, kind: EventType, **details: str) -> None:
+    """What whoever holds the writer's key records, asking nobody."""
+    volume = site.write.catalog.volumes.resolve("db")
+    record_next(site.write, Draft(type=kind, volume=volume.id, details=details))
+    commit(site.write)
+
+
+def test_less_that_nobody_agreed_to_is_not_what_the_collector_goes_by(site: Site) -> None:
+    """Nor is a move to where nobody has to be asked, and then less."""
+    site.write = make_council(site).unit
+    less = "hourly=0,daily=1,weekly=0,monthly=0"
+    forged_terms(site, EventType.KEEP_CHANGED, keep=less)
+    assert terms_of(site) == DEFAULT
+    forged_terms(site, EventType.VOLUME_MOVED, environment=EPHEMERAL)
+    forged_terms(site, EventType.KEEP_CHANGED, keep=less)
+    assert terms_of(site) == DEFAULT
+    forged_terms(site, EventType.KEEP_CHANGED, keep=f"{less[:-1]}99")
+    assert terms_of(site) == DEFAULT
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_snapshots_go_only_by_what_was_agreed_to(site: Site, *, asked: bool) -> None:
+    """The same terms, recorded; those of a night go where people agreed that they may.
+
+    The charter keeps as much as by default, whatever anybody agrees to.
+    """
+    council = make_council(site)
+    keep(council.unit, "db", "hourly=60,daily=7,weekly=5,monthly=12")
+    if asked:
+        council.agreed_by(["bob"], lambda: keep(council.unit, "db", DEFAULT, reason="a cache"))
+    else:
+        forged_terms(site, EventType.KEEP_CHANGED, keep=DEFAULT)
+    site.clock.advance(timedelta(minutes=1))
+    ids = set(grow(site, 30, timedelta(hours=1)))
+    for _ in range(7):
+        site.clock.advance(timedelta(days=10))
+        captured(site)
+    collect(site.collector, dry_run=False)
+    left = {r.header.id for r in list_snapshots(site.write.reader, site.write.charter, [])}
+    assert (ids <= left) is not asked
+
+
+def test_what_people_agreed_to_is_what_the_collector_goes_by(site: Site) -> None:
+    """In production; then in a preview, where nobody is asked; more counts at once."""
+    council = make_council(site)
+    site.write = council.unit
+    less, least = "hourly=1,daily=7,weekly=5,monthly=12", "hourly=0,daily=0,weekly=0,monthly=1"
+    more = "hourly=48,daily=7,weekly=5,monthly=12"
+    assert keep(site.write, "db", more).keep == more
+    assert terms_of(site) == more
+    council.agreed_by(["bob"], lambda: keep(site.write, "db", less, reason="a cache"))
+    assert terms_of(site) == less
+    council.agreed_by(["bob"], lambda: move(site.write, "db", EPHEMERAL, reason="a copy"))
+    keep(site.write, "db", least, reason="a copy")
+    assert terms_of(site) == least
+
+
+def test_an_agreement_of_another_time_is_none(site: Site) -> None:
+    """Bob agreed once; a day later the writer's key records the same again."""
+    council = make_council(site)
+    less, more = "hourly=1,daily=7,weekly=5,monthly=12", DEFAULT
+    council.agreed_by(["bob"], lambda: keep(council.unit, "db", less, reason="a cache"))
+    keep(council.unit, "db", more)
+    site.clock.advance(timedelta(days=1))
+    forged_terms(site, EventType.KEEP_CHANGED, keep=less)
+    assert site.write.catalog.volumes.resolve("db").keep == less
+    assert terms_of(site) == DEFAULT
+
+
+def terms_of(site: Site) -> str:
+    """What the collector takes for what is kept of the volume's next snapshot."""
+    volume = site.write.catalog.volumes.resolve("db").id
+    events = read_events(site.collector.reader, site.collector.charter, [], volume)
+    counting = Proofs(site.collector).counting(events)
+    return fold_volume((stored.event, stored.stored_at) for stored in counting).keep

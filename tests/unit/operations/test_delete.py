@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from tests.unit.operations.approving import make_council
 from tests.unit.operations.conftest import Site
 from vault.errors import (
     Denied,
@@ -168,7 +169,12 @@ def test_an_outage_at_any_call_of_an_undelete_loses_nothing(site: Site, calls: i
 def test_a_hold_is_a_flag_and_a_restored_one_takes_none(site: Site) -> None:
     tombstone = deleted(site)
     assert hold(site.write, tombstone.id, "legal").hold == "legal"
-    assert release(site.write, tombstone.id).hold == ""
+    with pytest.raises(Denied) as caught:
+        release(site.write, tombstone.id)
+    assert caught.value.rules == ("lets-go", "no-approver")
+    council = make_council(site)
+    council.agreed_by(["bob"], lambda: release(site.write, tombstone.id))
+    assert site.write.catalog.tombstones.get(tombstone.id).hold == ""
     undelete.undelete(site.write, tombstone.id)
     with pytest.raises(TransitionRefused):
         hold(site.write, tombstone.id, "late")

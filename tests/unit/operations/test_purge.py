@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from tests.unit.operations.approving import make_council
 from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_delete import deleted
 from vault.errors import StoreUnreachable
@@ -32,6 +33,11 @@ def finalized(site: Site) -> Tombstone:
     finalize(site.write, tombstone)
     extend(site.write)
     return site.write.catalog.tombstones.get(tombstone.id)
+
+
+def released(site: Site, tombstone: Tombstone) -> None:
+    """The hold is off; Bob has agreed."""
+    make_council(site).agreed_by(["bob"], lambda: release(site.write, tombstone.id))
 
 
 def verdict(site: Site, *, dry_run: bool = False) -> tuple[str, str]:
@@ -73,7 +79,7 @@ def test_a_hold_outlasts_the_window(site: Site) -> None:
     hold(site.write, tombstone.id, "legal")
     site.clock.advance(WINDOW * 2)
     assert "a hold is on it" in verdict(site)[1]
-    release(site.write, tombstone.id)
+    released(site, tombstone)
     assert verdict(site)[0] == "purged"
 
 
@@ -104,7 +110,7 @@ def test_a_hold_stands_though_an_earlier_purge_started_arrives_after_it(site: Si
     for arrive in store.under_way:
         arrive()
     assert "a hold is on it" in verdict(site)[1]
-    release(site.write, tombstone.id)
+    released(site, tombstone)
     assert verdict(site)[0] == "purged"
 
 

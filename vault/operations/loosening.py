@@ -1,0 +1,68 @@
+"""Loosening: of the recorded steps, those that count for whoever destroys what is stored.
+
+A writer's key suffices to record that less is kept, or that a volume belongs where less holds. In a
+protected environment such a step counts only if people agreed to it, told from the audit log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from vault.governance.request import Verb
+from vault.lifecycle.event import EventType
+from vault.lifecycle.retention import parse_keep
+from vault.lifecycle.volume import Volume, fold_volume, recorded_keep
+from vault.operations.enroll import about_keep
+from vault.operations.move import about_move
+from vault.operations.recheck import Agreement, agreed, agreements, class_of
+from vault.operations.unit import ReadUnit
+from vault.repository.journal import StoredEvent
+
+_LOOSENING: Final = (EventType.KEEP_CHANGED, EventType.VOLUME_MOVED)
+
+
+class Proofs:
+    """What people agreed to, read from the store when it is first asked for."""
+
+    def __init__(self, unit: ReadUnit) -> None:
+        self._unit = unit
+        self._found: Sequence[Agreement] | None = None
+
+    def counting(self, history: Iterable[StoredEvent]) -> list[StoredEvent]:
+        """A volume's events, in order, without those that nobody has agreed to. Raises StoreError.
+
+        What is left out has changed nothing: the terms that held before hold on.
+        """
+        counted: list[StoredEvent] = []
+        for stored in history:
+            if stored.event.type not in _LOOSENING or self._counts(counted, stored):
+                counted.append(stored)
+        return counted
+
+    def _counts(self, before: Sequence[StoredEvent], stored: StoredEvent) -> bool:
+        if not before:
+            return True  # there is no volume yet, and no table takes the step
+        volume = fold_volume((s.event, s.stored_at) for s in before)
+        class_ = class_of(self._unit, volume.environment)
+        verb, about = self._asked(volume, stored)
+        if class_ != "protected" or verb is Verb.KEEP:
+            return True
+        wanted = (verb, volume.id, volume.environment, class_, about)
+        return bool(agreed(self._agreements(), wanted, stored.stored_at))
+
+    def _asked(self, volume: Volume, stored: StoredEvent) -> tuple[Verb, str]:
+        """What people were asked for, if they were."""
+        details = stored.event.details
+        if stored.event.type is EventType.VOLUME_MOVED:
+            there = details.get("environment", "")
+            return Verb.MOVE, about_move(self._unit, volume.environment, there)
+        former = parse_keep(volume.keep)
+        wish = parse_keep(recorded_keep(details.get("keep", "")))
+        verb = Verb.KEEP if wish.at_least(former) == wish else Verb.SHORTEN
+        return verb, about_keep(wish, former)
+
+    def _agreements(self) -> Sequence[Agreement]:
+        if self._found is None:
+            self._found = agreements(self._unit)
+        return self._found
