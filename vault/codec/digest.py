@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from blake3 import blake3
@@ -15,6 +16,14 @@ VAULT_DIGEST_SIZE: Final = 16
 def plain_digest(data: Buffer) -> bytes:
     """The BLAKE3 of `data`, 32 bytes: what the name of a stored object carries in hex."""
     return blake3(data).digest()
+
+
+def plain_digest_of(pieces: Iterable[Buffer]) -> bytes:
+    """The same of bytes that come in pieces."""
+    digest = blake3()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def chunk_id(key: bytes, data: Buffer) -> bytes:

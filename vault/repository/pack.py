@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -182,16 +182,39 @@ class PackBuilder:
         return SealedPack(head, data, placed(head, self._rows))
 
 
-def prove_pack(keys: SessionKeys, vault: str, pack: SealedPack, data: Buffer) -> None:
-    """Decrypt every chunk of a pack. Raises Corrupt; `keys` are its session's."""
-    key = pack_key(keys.data_key, pack.head.salt)
-    owner, salt, whole = vault_digest(vault), pack.head.salt, memoryview(data)
-    longest = max((chunk.place.length for chunk in pack.chunks), default=TAG_SIZE)
-    scratch = memoryview(bytearray(longest))
+class Stretch(NamedTuple):
+    """Bytes of a pack, with the whole chunks in them; the last goes to its end (None)."""
+
+    start: int
+    length: int | None
+    chunks: tuple[PackedChunk, ...]
+
+
+def stretches(pack: SealedPack, most: int) -> Iterator[Stretch]:
+    """All of a pack in order, by `most` bytes at a time where its chunks are not longer."""
+    start, inside = 0, list[PackedChunk]()
     for chunk in pack.chunks:
         place = chunk.place
-        bound = _BOUND.pack(owner, salt, place.number, chunk.chunk_id, chunk.kind)
-        piece = whole[place.offset : place.offset + place.length]
+        if inside and place.offset + place.length - start > most:
+            yield Stretch(start, place.offset - start, tuple(inside))
+            start, inside = place.offset, []
+        inside.append(chunk)
+    yield Stretch(start, None, tuple(inside))
+
+
+def prove_stretch(
+    keys: SessionKeys, vault: str, head: PackHead, stretch: Stretch, data: Buffer
+) -> None:
+    """Decrypt every chunk of a stretch. Raises Corrupt; `keys` are its session's."""
+    key, owner, whole = pack_key(keys.data_key, head.salt), vault_digest(vault), memoryview(data)
+    longest = max((chunk.place.length for chunk in stretch.chunks), default=TAG_SIZE)
+    scratch = memoryview(bytearray(longest))
+    for chunk in stretch.chunks:
+        place = chunk.place
+        bound = _BOUND.pack(owner, head.salt, place.number, chunk.chunk_id, chunk.kind)
+        piece = whole[place.offset - stretch.start :][: place.length]
+        if len(piece) < place.length:
+            raise Corrupt("a pack came back cut short")
         unseal_into(key, place.number, bound, piece, scratch[: place.length - TAG_SIZE])
 
 

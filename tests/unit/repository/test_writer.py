@@ -269,17 +269,31 @@ def test_an_interrupt_leaves_nothing_behind(scene: Scene) -> None:
     assert list((scene.home / "baselines").glob("*")) == []
 
 
-def test_bytes_that_come_back_wrong_are_not_acknowledged(scene: Scene) -> None:
-    """Every pack is read back and hashed before the commit."""
+@pytest.mark.parametrize(
+    "falsified",
+    [
+        lambda data: b"\0" + data[1:],
+        lambda data: data[:-1] + b"\0",
+        lambda data: data[: len(data) // 2] + b"\0" + data[len(data) // 2 + 1 :],
+        lambda data: data + b"\0",
+        lambda data: data[: -5 * MIB],
+        lambda data: b"",
+    ],
+    ids=["begin", "end", "middle", "longer", "shorter", "empty"],
+)
+def test_bytes_that_come_back_wrong_are_not_acknowledged(
+    scene: Scene, falsified: Callable[[bytes], bytes]
+) -> None:
+    """Every pack is read back and hashed before the commit, by parts."""
     watched = Watched(scene)
 
     def falsify(key: str) -> None:
         if key.startswith("packs/"):
-            watched.rot(key, b"\0" + watched.get(key)[1:])
+            watched.rot(key, falsified(watched.get(key)))
 
     watched.after = falsify
-    with pytest.raises(Corrupt, match="came back"):
-        scene.record(TREE)
+    with pytest.raises(Corrupt, match="other bytes than were put"):
+        scene.record({b"large": noise(12 * MIB)})
     assert snapshots(scene) == []
 
 
