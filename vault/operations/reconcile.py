@@ -7,9 +7,8 @@ being entered just then is told twice, which says nothing wrong.
 
 from __future__ import annotations
 
-from vault.audit.entry import EntryKind
 from vault.operations.audit import commit, refresh
-from vault.operations.ledger import Place, enter
+from vault.operations.record import enter_untold
 from vault.operations.unit import RecordUnit
 from vault.repository.journal import StoredEvent, read_events
 
@@ -17,30 +16,21 @@ from vault.repository.journal import StoredEvent, read_events
 def reconcile(unit: RecordUnit) -> int:
     """Enter the events by this host's key that no entry tells of; returns how many there were.
 
-    On return all that waits is in the store, and what others have entered is known. Events from
-    before the first entry of all are of a time without a log. Raises StoreError.
+    On return all that waits is in the store, and what others have entered is known. Raises
+    StoreError.
     """
-    audit = unit.catalog.audit
     refresh(unit)
-    first = audit.first()
-    if first is None:
-        return 0
-    told = {str(entry.body.get("event")) for entry in audit.of_kinds([EntryKind.TRANSITION])}
-    untold = [s for s in _own_events(unit) if s.key not in told and s.stored_at >= first.at]
-    for stored in untold:
-        event = stored.event
-        body = {"event": stored.key, "type": event.type.value, "tombstone": event.tombstone}
-        enter(unit, EntryKind.TRANSITION, body, Place(volume=event.volume))
+    untold = enter_untold(unit, _read_all(unit))
     commit(unit)
-    return len(untold)
+    return untold
 
 
-def _own_events(unit: RecordUnit) -> list[StoredEvent]:
-    """Those that this key has signed; what the catalog has read before is only listed."""
+def _read_all(unit: RecordUnit) -> tuple[StoredEvent, ...]:
+    """Every event; what the catalog has read before is only listed."""
     known = [
         StoredEvent(row.event, row.key, row.version, row.signer_hex, row.role, row.stored_at)
         for row in unit.catalog.events.all()
     ]
     events = tuple(read_events(unit.reader, unit.charter, unit.tampering, known=known))
     unit.catalog.apply(*events)
-    return [stored for stored in events if stored.signer_hex == unit.signer.public_hex]
+    return events

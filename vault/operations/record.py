@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,7 +35,9 @@ class Draft:
 def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:
     """Read a volume's events from the store into the catalog: other processes write there too.
 
-    What the catalog has read before is only listed.
+    What the catalog has read before is only listed. A step of this host that is only found here has
+    lost its answer, or its process, before its entry: it is entered now, so that whoever acts upon
+    it acknowledges nothing that the audit log does not tell of.
     """
     known = [
         StoredEvent(row.event, row.key, row.version, row.signer_hex, row.role, row.stored_at)
@@ -43,7 +46,33 @@ def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:
     read = read_events(unit.reader, unit.charter, unit.tampering, volume, known=known)
     events = tuple(read)
     unit.catalog.apply(*events)
+    if isinstance(unit, RecordUnit):
+        seen = {stored.key for stored in known}
+        enter_untold(unit, [stored for stored in events if stored.key not in seen])
     return events
+
+
+def enter_untold(unit: RecordUnit, events: Sequence[StoredEvent]) -> int:
+    """Enter those of these events by this host's key that no entry tells of; how many there were.
+
+    Events from before the first entry of all are of a time without a log.
+    """
+    own = [stored for stored in events if stored.signer_hex == unit.signer.public_hex]
+    first = unit.catalog.audit.first() if own else None
+    if first is None:
+        return 0
+    entries = unit.catalog.audit.of_kinds([EntryKind.TRANSITION])
+    told = {str(entry.body.get("event")) for entry in entries}
+    untold = [s for s in own if s.key not in told and s.stored_at >= first.at]
+    for stored in untold:
+        _enter(unit, stored)
+    return len(untold)
+
+
+def _enter(unit: RecordUnit, stored: StoredEvent) -> None:
+    event = stored.event
+    body = {"event": stored.key, "type": event.type.value, "tombstone": event.tombstone}
+    enter(unit, EntryKind.TRANSITION, body, Place(volume=event.volume))
 
 
 def doubts(notes: TamperingLog) -> TamperingLog:
@@ -91,8 +120,7 @@ def record(unit: RecordUnit, former: StoredEvent | None, draft: Draft) -> Stored
     )
     stored = append_event(unit.store, unit.signer, event, record_lock(at), role=unit.role)
     unit.catalog.apply(stored)
-    body = {"event": stored.key, "type": draft.type.value, "tombstone": draft.tombstone}
-    enter(unit, EntryKind.TRANSITION, body, Place(volume=draft.volume))
+    _enter(unit, stored)
     return stored
 
 

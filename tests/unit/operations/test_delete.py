@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
 
 from tests.unit.operations.approving import make_council
 from tests.unit.operations.conftest import Site
+from vault.audit.entry import EntryKind
 from vault.errors import (
     Denied,
     PlaceTaken,
@@ -29,7 +30,9 @@ from vault.operations.hold import hold, release
 from vault.operations.unit import WriteUnit
 from vault.operations.watch import watch_volume
 from vault.provider import Provider
+from vault.store.contract import Receipt, WritableStore
 from vault.store.opening import compose_store
+from vault.store.rights import WriterRight
 from vault.testing.faults import Faults, FaultyStore
 
 
@@ -164,6 +167,35 @@ def test_an_outage_at_any_call_of_an_undelete_loses_nothing(site: Site, calls: i
     undelete.undelete(site.write, tombstone.id)
     assert (site.source / "orders").read_bytes() == b"orders" * 1000
     assert site.write.catalog.volumes.resolve("db").state == "active"
+
+
+class Forgetful(WriterRight):
+    """A store that keeps what is put, and loses the answer to the put of the n-th event."""
+
+    def __init__(self, store: WritableStore, nth: int) -> None:
+        self._beneath = store
+        self._store = store  # type: ignore[assignment]
+        self.left = nth
+
+    def put(self, key: str, data: bytes | bytearray, retain_until: datetime) -> Receipt:
+        """See Writer."""
+        receipt = self._beneath.put(key, data, retain_until)
+        self.left -= key.startswith("events/")
+        if key.startswith("events/") and not self.left:
+            raise StoreUnreachable("the answer is lost")
+        return receipt
+
+
+def test_what_lost_its_answer_is_told_before_anybody_acknowledges_it(site: Site) -> None:
+    """Somebody else finds it done, and what they are told of is in the log by then."""
+    tombstone = deleted(site)
+    forgetful = replace(site.write, store=Forgetful(site.write.store, 2))
+    with pytest.raises(StoreUnreachable):
+        undelete.undelete(forgetful, tombstone.id)
+    assert undelete.undelete(site.write, tombstone.id).state is State.RESTORED
+    entries = site.write.catalog.audit.of_kinds([EntryKind.TRANSITION])
+    told = [entry.body["type"] for entry in entries if entry.body["tombstone"] == tombstone.id]
+    assert told[-2:] == ["undelete_started", "undeleted"]
 
 
 def test_a_hold_is_a_flag_and_a_restored_one_takes_none(site: Site) -> None:
