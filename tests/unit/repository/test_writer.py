@@ -269,34 +269,6 @@ def test_an_interrupt_leaves_nothing_behind(scene: Scene) -> None:
     assert list((scene.home / "baselines").glob("*")) == []
 
 
-@pytest.mark.parametrize(
-    "falsified",
-    [
-        lambda data: b"\0" + data[1:],
-        lambda data: data[:-1] + b"\0",
-        lambda data: data[: len(data) // 2] + b"\0" + data[len(data) // 2 + 1 :],
-        lambda data: data + b"\0",
-        lambda data: data[: -5 * MIB],
-        lambda data: b"",
-    ],
-    ids=["begin", "end", "middle", "longer", "shorter", "empty"],
-)
-def test_bytes_that_come_back_wrong_are_not_acknowledged(
-    scene: Scene, falsified: Callable[[bytes], bytes]
-) -> None:
-    """Every pack is read back and hashed before the commit, by parts."""
-    watched = Watched(scene)
-
-    def falsify(key: str) -> None:
-        if key.startswith("packs/"):
-            watched.rot(key, falsified(watched.get(key)))
-
-    watched.after = falsify
-    with pytest.raises(Corrupt, match="other bytes than were put"):
-        scene.record({b"large": noise(12 * MIB)})
-    assert snapshots(scene) == []
-
-
 def test_a_failed_session_leaves_packs_that_the_next_one_uses(scene: Scene) -> None:
     """What was stored and proven is not stored again."""
     watched = Watched(scene)
