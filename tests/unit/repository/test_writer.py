@@ -14,7 +14,7 @@ import pytest
 from tests.unit.repository.founding import IDENTITY, LOCK, VOLUME
 from tests.unit.repository.scene import Scene, blocks, entry
 from vault import limits
-from vault.errors import Corrupt, LockRefused, RepositoryError, SourceError, StoreUnreachable
+from vault.errors import LockRefused, RepositoryError, SourceError, StoreUnreachable
 from vault.lifecycle.retention import Keep
 from vault.progress import Silent
 from vault.provider import Finding, Kind
