@@ -91,6 +91,7 @@ _FINDS = (
     ("server's answer", ["NoSuchKey", 403, "Fri, 24 Apr 99999999999999999999 09:30:00 GMT"]),
     ("server's answer", ["NoSuchKey", 403, "Mon, 01 Jan 0001 00:00:00 +1400"]),
     ("audit segment", [10**12 - 1, governing.entries()[:1], 10**12, ""]),
+    ("audit books", [governing.entries()[0] | {"at": "9999-12-31T23:59:59-01:00"}]),
     ("audit proof, as a value", json.loads(governing.proofs()[0]) | {"public": "no key"}),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"seconds": 2**62}),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"rule": f"FREQ=DAILY;BYHOUR={2**62}"}),

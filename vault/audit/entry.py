@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -79,6 +79,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any] = {}
 
 
+_UTC: Final = timedelta(0)
 NOTICED: Final = frozenset((EntryKind.CHECK_FAILED, EntryKind.PURGE_DUE))
 ADMINISTRATIVE: Final = frozenset(EntryKind) - {EntryKind.REQUEST, EntryKind.TRANSITION} - NOTICED
 
@@ -103,6 +104,6 @@ def decode_entry(data: bytes) -> Entry:
         entry = msgspec.json.decode(data, type=Entry)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise Corrupt(f"an audit entry cannot be read: {error}") from error
-    if entry.at.tzinfo is None:
-        raise Corrupt(f"the audit entry {entry.id} has a time without an offset")
+    if entry.at.utcoffset() != _UTC:  # near the ends of the calendar others have no UTC at all
+        raise Corrupt(f"the audit entry {entry.id} has a time that is not UTC")
     return entry
