@@ -13,8 +13,11 @@ from vault.store.s3_session import open_session
 
 
 @pytest.mark.parametrize("service", ["s3", "sts"])
-def test_its_models_are_those_of_botocore(service: str) -> None:
+def test_its_models_are_those_of_botocore(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also those of the services that credentials come from."""
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))  # as read: a client changes what it uses
     quick, own = (s.get_component("data_loader") for s in (open_session(None), Session()))
     for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
         assert quick.load_service_model(service, kind) == own.load_service_model(service, kind)

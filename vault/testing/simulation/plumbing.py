@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from vault import compose
 from vault.library import Vault
+from vault.operations import isolation
 from vault.provider import Provider
 from vault.store.contract import Reader
 from vault.store.locks import LockTerms
@@ -61,6 +62,7 @@ def living_in(world: World) -> Iterator[None]:
             (compose, "establish_store", lambda *_words, **_named: None),
             (compose, "installed_providers", providers),
             (compose, "SystemClock", lambda: world.host),
+            (isolation, "named_profiles", lambda _environ: frozenset[str]()),  # not this machine's
             (fcntl, "flock", lock),
             (os, "urandom", world.random_bytes),
             (secrets, "token_bytes", world.random_bytes),
