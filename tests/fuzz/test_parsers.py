@@ -59,6 +59,9 @@ def _page(entry: list[Any]) -> list[Any]:
     return [[], [], [[entry, [], 0, 1]]]
 
 
+_NO_POINT = "430167772162b3e94994eada15dcc20d8aaa07b658fd3954eb8e0efb8bdca5de"
+"""32 bytes, in hex, that are no Ed25519 public key."""
+
 _FINDS = (
     (
         "charter",
@@ -92,6 +95,7 @@ _FINDS = (
     ("server's answer", ["NoSuchKey", 403, "Mon, 01 Jan 0001 00:00:00 +1400"]),
     ("audit segment", [10**12 - 1, governing.entries()[:1], 10**12, ""]),
     ("audit books", [governing.entries()[0] | {"at": "9999-12-31T23:59:59-01:00"}]),
+    ("token", governing.tokens()[0].rpartition(".")[0] + f".{_NO_POINT}"),
     ("audit proof, as a value", json.loads(governing.proofs()[0]) | {"public": "no key"}),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"seconds": 2**62}),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"rule": f"FREQ=DAILY;BYHOUR={2**62}"}),

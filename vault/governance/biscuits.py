@@ -160,9 +160,8 @@ def invalid(detail: str) -> TokenInvalid:
 def _opened(token: str, keys: Iterable[str]) -> Biscuit:
     bare = _parts(token)[0]
     for key in keys:
-        public = PublicKey(f"ed25519/{key}")
-        try:
-            return Biscuit.from_base64(bare, public)
+        try:  # a key that is no point of the curve has signed nothing
+            return Biscuit.from_base64(bare, PublicKey(f"ed25519/{key}"))
         except (BiscuitValidationError, ValueError):
             continue
     raise invalid("no key of this vault signed it")
