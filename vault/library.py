@@ -23,6 +23,7 @@ from vault.lifecycle.event import EventType
 from vault.opened import Opened
 from vault.operations import homes, items
 from vault.operations.render import environment_item, snapshot_item, tombstone_item, volume_item
+from vault.operations.unit import environments_here
 from vault.oversight import Oversight
 
 if TYPE_CHECKING:
@@ -317,12 +318,8 @@ class Vault(Opened):
 
     def environments(self) -> tuple[items.EnvironmentItem, ...]:
         """The charter's environments that are there for this process or caller."""
-        unit, scope = self._reading, self._local.catalog.environment
-        return tuple(
-            environment_item(unit, name)
-            for name in sorted(unit.charter.environments)
-            if scope in ("", name)
-        )
+        unit = self._reading
+        return tuple(environment_item(unit, name) for name in environments_here(unit))
 
     def add_environment(
         self, name: str, *, ephemeral: bool, window: timedelta, kit: Path | None = None

@@ -16,9 +16,9 @@ from vault.governance.request import Verb
 from vault.lifecycle.event import Event, EventType
 from vault.lifecycle.tombstone import Tombstone, step
 from vault.operations.gate import Question, admit
-from vault.operations.recheck import agreed, agreements, class_of
+from vault.operations.recheck import agreed, agreements
 from vault.operations.record import Draft, record, refresh
-from vault.operations.unit import ReadUnit, WriteUnit, exclusive, window_of
+from vault.operations.unit import ReadUnit, WriteUnit, class_of, exclusive, window_of
 
 _SAFE: Final = "Nothing was changed; its window is as long as before."
 

@@ -18,7 +18,7 @@ from vault.lifecycle.volume import Volume, step_volume
 from vault.operations.gate import Question, admit, question_of
 from vault.operations.identity import identity_text, owns, read_identity
 from vault.operations.record import Draft, record, record_next, refresh
-from vault.operations.unit import LocalUnit, WriteUnit, exclusive
+from vault.operations.unit import LocalUnit, WriteUnit, environments_here, exclusive
 from vault.provider import Provider, SourceIdentity
 
 _OTHERWISE_MEANT: Final = ("-", "vol_", "tomb_", "snap_")
@@ -133,9 +133,7 @@ def store_folder(url: str) -> Path | None:
 
 
 def _check_environment(unit: WriteUnit, environment: str) -> None:
-    """Whoever reaches one environment is told of no other."""
-    scope = unit.catalog.environment
-    known = [name for name in sorted(unit.charter.environments) if scope in ("", name)]
+    known = environments_here(unit)
     if environment not in known:
         raise UsageError(
             f"there is no environment “{environment}”",

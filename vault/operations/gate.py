@@ -30,7 +30,7 @@ from vault.operations import approve, behaviour, freeze, policy
 from vault.operations.audit import commit
 from vault.operations.ledger import Place, enter
 from vault.operations.tracking import look_up
-from vault.operations.unit import RecordUnit, exclusive, window_of
+from vault.operations.unit import RecordUnit, class_of, exclusive, window_of
 from vault.operations.uptime import accumulated_uptime
 
 _NEVER_WAITS: Final = frozenset((Verb.RESTORE,))
@@ -109,8 +109,7 @@ def gather(
 ) -> Case:
     """What is known of a request of this unit's principal. Nothing here decides."""
     books, who = unit.catalog.audit.books(), unit.principal
-    terms = unit.charter.environments.get(question.environment)
-    class_ = terms.kind if terms is not None else "protected"
+    class_ = class_of(unit, question.environment)
     request = Request(
         verb=question.verb,
         volume=question.volume,

@@ -15,8 +15,8 @@ from vault.lifecycle.retention import parse_keep
 from vault.lifecycle.volume import Volume, fold_volume, recorded_keep
 from vault.operations.enroll import about_keep
 from vault.operations.move import about_move
-from vault.operations.recheck import Agreement, agreed, agreements, class_of
-from vault.operations.unit import ReadUnit
+from vault.operations.recheck import Agreement, agreed, agreements
+from vault.operations.unit import ReadUnit, class_of
 from vault.repository.journal import StoredEvent
 
 _LOOSENING: Final = (EventType.KEEP_CHANGED, EventType.VOLUME_MOVED)

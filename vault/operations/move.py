@@ -15,9 +15,8 @@ from vault.lifecycle.volume import Volume, step_volume
 from vault.operations.enroll import insist_free
 from vault.operations.gate import admit, question_of
 from vault.operations.identity import insist_own
-from vault.operations.recheck import class_of
 from vault.operations.record import Draft, record, refresh
-from vault.operations.unit import ReadUnit, WriteUnit, exclusive
+from vault.operations.unit import ReadUnit, WriteUnit, class_of, environments_here, exclusive
 
 
 def move(unit: WriteUnit, name: str, environment: str, *, reason: str) -> Volume:
@@ -52,9 +51,8 @@ def about_move(unit: ReadUnit, former: str, environment: str) -> str:
 
 
 def _insist_served(unit: WriteUnit, environment: str) -> None:
-    """Whoever reaches one environment is told of no other, and moves nothing there."""
-    scope = unit.catalog.environment
-    known = [name for name in sorted(unit.charter.environments) if scope in ("", name)]
+    """Nothing is moved to where this process or caller does not reach."""
+    known = environments_here(unit)
     if environment not in known:
         raise UsageError(
             f"there is no environment “{environment}” here",

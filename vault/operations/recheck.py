@@ -74,12 +74,6 @@ def agreements(unit: ReadUnit) -> tuple[Agreement, ...]:
     return tuple(_replayed(entries, unit.charter.vault, unit.charter.root).values())
 
 
-def class_of(unit: ReadUnit, environment: str) -> str:
-    """Protected or ephemeral; what the charter does not know is protected."""
-    terms = unit.charter.environments.get(environment)
-    return terms.kind if terms is not None else "protected"
-
-
 def agreed(
     found: Iterable[Agreement], wanted: tuple[str, str, str, str, str], recorded_at: datetime
 ) -> tuple[str, ...]:

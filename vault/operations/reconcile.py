@@ -8,7 +8,7 @@ being entered just then is told twice, which says nothing wrong.
 from __future__ import annotations
 
 from vault.operations.audit import commit, refresh
-from vault.operations.record import enter_untold
+from vault.operations.record import as_stored, enter_untold
 from vault.operations.unit import RecordUnit
 from vault.repository.journal import StoredEvent, read_events
 
@@ -27,10 +27,7 @@ def reconcile(unit: RecordUnit) -> int:
 
 def _read_all(unit: RecordUnit) -> tuple[StoredEvent, ...]:
     """Every event; what the catalog has read before is only listed."""
-    known = [
-        StoredEvent(row.event, row.key, row.version, row.signer_hex, row.role, row.stored_at)
-        for row in unit.catalog.events.all()
-    ]
+    known = as_stored(unit.catalog.events.all())
     events = tuple(read_events(unit.reader, unit.charter, unit.tampering, known=known))
     unit.catalog.apply(*events)
     return events

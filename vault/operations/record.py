@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from vault.audit.entry import EntryKind
+from vault.catalog.events import EventRow
 from vault.errors import PurgeRefused
 from vault.ids import next_id
 from vault.lifecycle.event import Actor, Event, EventType
@@ -39,10 +40,7 @@ def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:
     lost its answer, or its process, before its entry: it is entered now, so that whoever acts upon
     it acknowledges nothing that the audit log does not tell of.
     """
-    known = [
-        StoredEvent(row.event, row.key, row.version, row.signer_hex, row.role, row.stored_at)
-        for row in unit.catalog.events.of(volume)
-    ]
+    known = as_stored(unit.catalog.events.of(volume))
     read = read_events(unit.reader, unit.charter, unit.tampering, volume, known=known)
     events = tuple(read)
     unit.catalog.apply(*events)
@@ -50,6 +48,14 @@ def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:
         seen = {stored.key for stored in known}
         enter_untold(unit, [stored for stored in events if stored.key not in seen])
     return events
+
+
+def as_stored(rows: Iterable[EventRow]) -> list[StoredEvent]:
+    """The catalog's rows, as what was read from the store before."""
+    return [
+        StoredEvent(row.event, row.key, row.version, row.signer_hex, row.role, row.stored_at)
+        for row in rows
+    ]
 
 
 def enter_untold(unit: RecordUnit, events: Sequence[StoredEvent]) -> int:

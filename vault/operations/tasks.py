@@ -13,7 +13,7 @@ from vault.governance.intent import Task, Window, check_window, from_cron
 from vault.governance.request import Verb
 from vault.ids import match_prefix, new_id
 from vault.operations.ledger import administer
-from vault.operations.unit import RecordUnit
+from vault.operations.unit import RecordUnit, environments_here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +122,7 @@ def windows(unit: RecordUnit) -> tuple[WindowItem, ...]:
 
 
 def _check_environment(unit: RecordUnit, environment: str) -> None:
-    scope = unit.catalog.environment
-    known = [name for name in sorted(unit.charter.environments) if scope in ("", name)]
+    known = environments_here(unit)
     if environment not in known:
         raise UsageError(
             f"there is no environment “{environment}”", hint=f"There is: {', '.join(known)}."

@@ -127,6 +127,18 @@ def window_of(unit: ReadUnit, environment: str) -> timedelta:
     return max(floor, local.window) if local is not None else floor
 
 
+def class_of(unit: ReadUnit, environment: str) -> str:
+    """Protected or ephemeral; what the charter does not know is protected."""
+    terms = unit.charter.environments.get(environment)
+    return terms.kind if terms is not None else "protected"
+
+
+def environments_here(unit: ReadUnit) -> list[str]:
+    """The charter's, by name, that are there: whoever reaches one is told of no other."""
+    scope = unit.catalog.environment
+    return [name for name in sorted(unit.charter.environments) if scope in ("", name)]
+
+
 def check_clocks(unit: ReadUnit) -> datetime:
     """The store's time, where this host's agrees with it. Raises ClockDisagrees."""
     now = unit.reader.now()
