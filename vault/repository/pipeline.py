@@ -88,16 +88,16 @@ class Workshop:
         fresh = Slot()
         with self._guard:
             slot = self._claims.setdefault((kind, name), fresh)
-        if slot is not fresh:
-            return Prepared(slot, name, len(data), new=True)
         found = self._packs.index.find(name, kind)
+        new = found is None or found[0].session == self.keys.session
+        if slot is not fresh:
+            return Prepared(slot, name, len(data), new)
         if found is not None and self._packs.locks.holds(found[0]):
             slot.ref = ChunkRef(name, *found)
             with self._guard:
                 del self._claims[kind, name]
-            return Prepared(slot, name, len(data), new=found[0].session == self.keys.session)
-        shrunk, payload = compress(data)
-        new = found is None  # one whose pack cannot be locked is stored again, and no news
+            return Prepared(slot, name, len(data), new)
+        shrunk, payload = compress(data)  # one whose pack cannot be locked is stored again, no news
         return Prepared(slot, name, len(data), new, shrunk, bytes(payload))
 
     def submit(self, work: Callable[[], list[Prepared]]) -> Future[list[Prepared]]:
