@@ -203,7 +203,7 @@ def test_settings_by_option_and_environment(shared: Host, tmp_path: Path) -> Non
 def test_help_of_every_command(shared: Host) -> None:
     """Every command has help with an example; asking for help is no error."""
     shown = shared.run("--help").out
-    commands = set(re.findall(r"^│ (\w[\w-]*) ", shown, re.MULTILINE))
+    commands = set(re.findall(r"^  ([a-z][\w-]*) +\w", shown, re.MULTILINE))
     described = Path("docs/cli.md").read_text("utf-8")
     assert commands == set(re.findall(r"^### vault ([\w-]+)", described, re.MULTILINE))
     assert "vault 0" in shared.run("--version").out

@@ -86,7 +86,7 @@ def _loaded(home: Path, *words: str) -> set[str]:
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     """`vault --help` starts quickly: no command, no library of the work is imported for it."""
     loaded = _loaded(tmp_path, "--help")
-    assert not loaded & (_HEAVY | {"msgspec", "vault.library", "vault.cli.output"})
+    assert not loaded & (_HEAVY | {"msgspec", "rich", "vault.library", "vault.cli.output"})
 
 
 def test_status_loads_nothing_heavy(tmp_path: Path) -> None:

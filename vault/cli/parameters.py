@@ -40,9 +40,21 @@ _PLAIN: Final[dict[Any, _Plain]] = {
     bool: _Plain(bool),  # given or not: no flag of ours has a variable of the environment
 }
 
+# Boxes and colours would take half of the time that help takes.
+_PLAIN_HELP: Final[dict[str, Any]] = {"rich_markup_mode": None}
+
 
 class PlainCommand(TyperCommand):
-    """A command that takes its words so."""
+    """A command that takes its words so, with help in plain text."""
+
+    def __init__(self, name: str | None, **attributes: Any) -> None:
+        super().__init__(name, **attributes | _PLAIN_HELP)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write each example on a line of its own, as it is typed: it is there to be copied."""
+        formatter.write_paragraph()
+        for example in (self.epilog or "").split("\n\n"):
+            formatter.write(f"  {example}\n")
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters, `--help` too."""
@@ -50,7 +62,22 @@ class PlainCommand(TyperCommand):
 
 
 class PlainGroup(TyperGroup):
-    """A group that takes its words so."""
+    """A group that takes its words so, with help in plain text."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes | _PLAIN_HELP)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands by panel, with their whole first paragraphs."""
+        width = max(map(len, self.commands))
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.commands.items():
+            summary = " ".join((command.help or "").partition("\n\n")[0].split())
+            panel = getattr(command, "rich_help_panel", None) or "Commands"
+            panels.setdefault(str(panel), []).append((name.ljust(width), summary))
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters, `--help` too."""
