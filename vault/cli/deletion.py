@@ -90,7 +90,10 @@ def hold(
     tombstone: Tombstone,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the tombstone.")] = "",
 ) -> None:
-    """Keep a tombstone from being purged until it is released."""
+    """Keep a tombstone from being purged until it is released.
+
+    Undelete works all the same; whoever deletes the volume again finds the hold on it.
+    """
     with call.vault() as vault:
         call.output.item("tombstones", vault.hold(tombstone, reason=reason), _FIELDS)
 

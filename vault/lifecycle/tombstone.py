@@ -169,6 +169,7 @@ def _apply(tombstone: Tombstone, event: Event, stored_at: datetime) -> Tombstone
                 deleted_by=event.actor,
                 reason=event.reason,
                 task=event.task,
+                hold=details("hold", ""),
             )
         case EventType.QUARANTINE_STARTED:
             return replace(

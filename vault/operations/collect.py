@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from vault import limits
 from vault.errors import LockRefused
 from vault.lifecycle.retention import Standing, retained
-from vault.lifecycle.tombstone import OPEN, fold
+from vault.lifecycle.tombstone import OPEN
 from vault.lifecycle.volume import fold_volume, standing
 from vault.operations.extend import facts_of
 from vault.operations.items import CollectReport
@@ -88,19 +88,19 @@ def _standings(unit: CollectUnit, events: Iterable[StoredEvent]) -> dict[str, St
         volume: standing(
             fold_volume((s.event, s.stored_at) for s in proofs.counting(history)),
             unit.charter.keep,
-            held=_held(history),
+            held=_held(history, proofs),
         )
         for volume, history in by_volume.items()
     }
 
 
-def _held(history: Iterable[StoredEvent]) -> bool:
+def _held(history: Iterable[StoredEvent], proofs: Proofs) -> bool:
     by_tombstone: dict[str, list[StoredEvent]] = {}
     for stored in history:
         if stored.event.tombstone:
             by_tombstone.setdefault(stored.event.tombstone, []).append(stored)
-    folded = [fold((s.event, s.stored_at) for s in group) for group in by_tombstone.values()]
-    return any(tombstone.hold and tombstone.state in OPEN for tombstone in folded)
+    tombstones = map(proofs.tombstone, by_tombstone.values())
+    return any(tombstone.hold and tombstone.state in OPEN for tombstone in tombstones)
 
 
 def _owner_seen(events: tuple[StoredEvent, ...], records: tuple[SnapshotRecord, ...]) -> datetime:

@@ -85,7 +85,8 @@ def execute_delete(unit: WriteUnit, plan: DeletePlan) -> Tombstone:
     with exclusive(unit.home, f"volume-{volume.id}"):
         events = refresh(unit, volume.id)
         _refuse_closed(unit.catalog.volumes.resolve(volume.id))
-        requested = record(unit, events[-1] if events else None, _requested(plan))
+        draft = _requested(plan, _carried_hold(unit, volume))
+        requested = record(unit, events[-1] if events else None, draft)
         started = record(unit, requested, _started(plan))
         try:
             unit.provider(volume.provider).quarantine(place)
@@ -174,8 +175,15 @@ def _replaced(volume: Volume) -> SourceReplaced:
     )
 
 
-def _requested(plan: DeletePlan) -> Draft:
+def _carried_hold(unit: WriteUnit, volume: Volume) -> str:
+    """The hold that was on it when it was last undeleted: by that way nobody gets rid of one."""
+    former = unit.catalog.tombstones.of(volume.id)
+    return former[-1].hold if former else ""
+
+
+def _requested(plan: DeletePlan, hold: str) -> Draft:
     volume = plan.volume
+    carried = {"hold": hold} if hold else {}
     return Draft(
         type=EventType.DELETE_REQUESTED,
         volume=volume.id,
@@ -187,6 +195,7 @@ def _requested(plan: DeletePlan) -> Draft:
             "environment": volume.environment,
             "provider": volume.provider,
             "window_seconds": str(int(plan.window.total_seconds())),
+            **carried,
         },
     )
 

@@ -1,4 +1,8 @@
-"""Hold and release: while a hold is on a tombstone, nothing of its volume is purged or expires."""
+"""Hold and release: while a hold is on a tombstone, nothing of its volume is purged or expires.
+
+An undelete brings the data back all the same; whoever deletes them again finds the hold on the new
+tombstone.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +34,14 @@ def _flag(unit: WriteUnit, identifier: str, kind: EventType, reason: str) -> Tom
     verb = Verb.HOLD if kind is EventType.HELD else Verb.RELEASE
     tombstone = unit.catalog.tombstones.get(identifier)
     name, environment = tombstone.volume_name, tombstone.environment
-    about = "" if verb is Verb.HOLD else f"takes the hold off {tombstone.id}: {tombstone.hold}"
+    about = "" if verb is Verb.HOLD else about_release(tombstone)
     admit(unit, Question(verb, name, tombstone.volume, environment, reason, about=about))
     return flag(unit, tombstone, kind, reason)
+
+
+def about_release(tombstone: Tombstone) -> str:
+    """What people read and sign: whose hold, and why it is on."""
+    return f"takes the hold off {tombstone.id}: {tombstone.hold}"
 
 
 def flag(unit: WriteUnit, tombstone: Tombstone, kind: EventType, reason: str) -> Tombstone:

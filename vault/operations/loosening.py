@@ -1,7 +1,8 @@
 """Loosening: of the recorded steps, those that count for whoever destroys what is stored.
 
-A writer's key suffices to record that less is kept, or that a volume belongs where less holds. In a
-protected environment such a step counts only if people agreed to it, told from the audit log.
+A writer's key suffices to record that less is kept, that a volume belongs where less holds, or that
+a hold is off. In a protected environment such a step counts only if people agreed to it, told from
+the audit log.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Final
 from vault.governance.request import Verb
 from vault.lifecycle.event import EventType
 from vault.lifecycle.retention import parse_keep
+from vault.lifecycle.tombstone import Tombstone, fold
 from vault.lifecycle.volume import Volume, fold_volume, recorded_keep
 from vault.operations.enroll import about_keep
+from vault.operations.hold import about_release
 from vault.operations.move import about_move
 from vault.operations.recheck import Agreement, agreed, agreements
 from vault.operations.unit import ReadUnit, class_of
@@ -39,6 +42,30 @@ class Proofs:
             if stored.event.type not in _LOOSENING or self._counts(counted, stored):
                 counted.append(stored)
         return counted
+
+    def tombstone(self, history: Iterable[StoredEvent]) -> Tombstone:
+        """One tombstone from its events, in order: no hold is off that nobody agreed to take off.
+
+        Raises StoreError.
+        """
+        counted: list[StoredEvent] = []
+        for stored in history:
+            if stored.event.type is not EventType.RELEASED or self._releases(counted, stored):
+                counted.append(stored)
+        return _folded(counted)
+
+    def _releases(self, before: Sequence[StoredEvent], stored: StoredEvent) -> bool:
+        tombstone = _folded(before) if before else None
+        if tombstone is None or not tombstone.hold:
+            return True  # there is nothing to take off
+        # Whatever any event says counts: a made-up one cannot talk it out of where it was deleted.
+        said = {s.event.details.get("environment", "") for s in before} - {""}
+        protected = [name for name in said if class_of(self._unit, name) == "protected"]
+        about = about_release(tombstone)
+        wishes = [(Verb.RELEASE, tombstone.volume, name, "protected", about) for name in protected]
+        return not wishes or any(
+            agreed(self._agreements(), wish, stored.stored_at) for wish in wishes
+        )
 
     def _counts(self, before: Sequence[StoredEvent], stored: StoredEvent) -> bool:
         if not before:
@@ -66,3 +93,7 @@ class Proofs:
         if self._found is None:
             self._found = agreements(self._unit)
         return self._found
+
+
+def _folded(events: Iterable[StoredEvent]) -> Tombstone:
+    return fold((stored.event, stored.stored_at) for stored in events)

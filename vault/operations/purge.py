@@ -25,6 +25,7 @@ from vault.operations.early import agreed_early, was_protected_elsewhere
 from vault.operations.finalize import still_since
 from vault.operations.identity import read_identity
 from vault.operations.items import PurgeItem, PurgeReport
+from vault.operations.loosening import Proofs
 from vault.operations.reconcile import reconcile
 from vault.operations.record import Draft, insist_complete, record
 from vault.operations.unit import RecordUnit, window_of
@@ -162,12 +163,13 @@ def _open_tombstones(unit: RecordUnit) -> Iterator[tuple[Tombstone, Sequence[Sto
     Of one that is owed more than where it was deleted nobody's agreement makes it shorter.
     """
     stored = tuple(read_events(unit.reader, unit.charter, unit.tampering))
+    proofs = Proofs(unit)
     by_tombstone: dict[str, list[StoredEvent]] = {}
     for one in stored:
         if one.event.tombstone:
             by_tombstone.setdefault(one.event.tombstone, []).append(one)
     for events in by_tombstone.values():
-        tombstone = _folded(events)
+        tombstone = proofs.tombstone(events)
         if tombstone.state in _CONCERNED:
             said = _said(unit, tombstone, stored)
             owed = max(window_of(unit, environment) for environment in said)

@@ -24,7 +24,7 @@ from vault.operations import approve, undelete
 from vault.operations.audit import commit
 from vault.operations.early import about_early, purge_early
 from vault.operations.extend import extend
-from vault.operations.hold import hold
+from vault.operations.hold import hold, release
 from vault.operations.ledger import Place, enter
 from vault.operations.recheck import agreements
 from vault.operations.record import Draft, record_next
@@ -133,8 +133,7 @@ def test_a_hold_ends_what_was_agreed_to(council: Council) -> None:
     """Once it is off again people are asked again; the old agreement recorded anew is none."""
     tombstone = agreed(council, finalized(council.site))
     hold(council.unit, tombstone.id, "legal")
-    kind = EventType.RELEASED
-    record_next(council.unit, Draft(type=kind, volume=tombstone.volume, tombstone=tombstone.id))
+    council.agreed_by(["bob"], lambda: release(council.unit, tombstone.id, "it is over"))
     released = council.unit.catalog.tombstones.get(tombstone.id)
     assert released.early_at is None
     assert released.undo_until == tombstone.quarantined_at + LONG  # type: ignore[operator]
