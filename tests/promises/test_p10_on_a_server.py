@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from botocore.exceptions import ClientError
 from tests.promises.forgeries import STRANGER
 from tests.promises.scenes import Scene, answer, make_scene
 from tests.rgw import RgwBucket
+from tests.tsa import Authority, make_authority, serving
 from vault.audit.entry import encode_entry
 from vault.audit.merkle import Frontier
 from vault.audit.segment import write_segment
@@ -36,6 +39,15 @@ def scene(rgw_bucket: RgwBucket, tmp_path: Path) -> Scene:
             vault.pause("db")
             vault.pause("db", resume=True)
     return scene
+
+
+@pytest.fixture
+def authorities() -> Iterator[tuple[Authority, Authority]]:
+    """A time-stamping service's certificates, and a stranger's."""
+    made = make_authority(), make_authority()
+    yield made
+    for authority in made:
+        shutil.rmtree(authority.folder)
 
 
 def verified(scene: Scene) -> AuditReport:
@@ -141,3 +153,25 @@ def test_the_command_says_so_on_a_fresh_machine(scene: Scene) -> None:
     assert done.returncode == 3, done.stderr
     (told,) = answer(done)
     assert [(f["what"], f["path"]) for f in told["findings"]] == [("marker", key)]
+
+
+def test_time_stamps_are_proved_from_the_bucket_by_whoever_trusts_their_root(
+    scene: Scene, authorities: tuple[Authority, Authority]
+) -> None:
+    """The daemon has the log stamped; an auditor elsewhere has store, kit and a certificate."""
+    ours, theirs = authorities
+    settings = scene.home() / "vault.toml"
+    with serving(ours) as service:
+        terms = f'timestamp_url = "{service.url}"\ntimestamp_roots = "{ours.root}"'
+        text = settings.read_text()
+        settings.write_text(text.replace("[audit]\n", f"[audit]\n{terms}\n"))
+        done = scene.run("daemon", "--once", "--listen", "")
+        assert (done.returncode, len(service.asked)) == (0, 1), done.stderr
+    away = ("audit", "verify", "--json", "--store", scene.url, "--kit", str(scene.kit))
+    for authority, status in ((ours, 0), (theirs, 3)):
+        words = (*away, "--profile", "reader", "--roots", str(authority.root))
+        told = scene.run(*words, role="reader")
+        assert told.returncode == status, told.stderr
+        (report,) = json.loads(told.stdout)["items"]
+        assert any(log["stamped"] for log in report["logs"]) is (status == 0)
+        assert bool(report["findings"]) is (status == 3)
