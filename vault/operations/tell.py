@@ -1,7 +1,8 @@
 """Tell: bring notices to their receivers, from what the audit log says; nobody waits for it.
 
 What a receiver was told is a mark in the catalog: the last entry that it took. Order: a receiver
-has taken a notice → its mark moves. A crash in between tells it once more, under the same id.
+has taken a notice → its mark moves. A crash in between tells it once more, under the same id, and
+what of its batch the receiver's thread brought after it.
 """
 
 from __future__ import annotations
