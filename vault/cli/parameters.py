@@ -99,9 +99,11 @@ def _insist_text(words: Iterable[str], param: Any) -> None:
 
 
 def _plainly(parameter: Any) -> Any:
-    """The parameter, converting its words here; one of another kind is left to typer."""
+    """The parameter, converting its words here where it is of such a kind."""
     kind = getattr(parameter, "type_descriptor", None)
     plain = _PLAIN.get(getattr(kind, "annotation", None))
     if plain is not None:
         vars(parameter)["get_runtime_param"] = lambda: plain  # instead of the method of that name
+    if parameter.param_type_name == "argument":
+        vars(parameter)["display_type_rich"] = lambda **_: None  # its name says it: VOLUME, FILE
     return parameter
