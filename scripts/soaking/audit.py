@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from soaking.world import World
 from vault.lifecycle.event import EventType
+from vault.limits import PLAN_LIFE
 from vault.operations.homes import read_root
 from vault.repository.charter import load_charter
 from vault.repository.journal import StoredEvent, read_events
@@ -96,7 +97,8 @@ class Auditor:
     ) -> None:
         record = known[snapshot]
         volume = record.header.volume
-        frozen, closed_at = standing(sight.events, volume, (self.last or sight).at)
+        planned = (self.last or sight).at - PLAN_LIFE
+        frozen, closed_at = standing(sight.events, volume, planned)
         series = [r for r in known.values() if r.header.volume == volume]
         promised = self.acknowledged.get(snapshot)
         if promised is not None and sight.at < promised:
