@@ -72,6 +72,10 @@ class DirectoryCapture:
 
     def entries(self) -> Iterator[Entry]:
         """See Capture. Raises SourceError where the process or its disk is at its end."""
+        # A mapped page that waits for the disk is written to without a new ctime; one that has been
+        # there is not. So whatever changes from here on can be told by its ctime.
+        with contextlib.suppress(OSError):
+            kernel.sync_file_system(self._root)
         trail = Trail(os.dup(self._root))
         try:
             yield mapping.entry_of(b"", os.fstat(self._root))
