@@ -105,7 +105,6 @@ class DirectoryCapture:
     def _look(self, folder: bytes, fd: int, names: Iterator[bytes]) -> Iterator[Entry]:
         """The entries of one directory, from lstat."""
         prefix = folder + b"/" if folder else b""
-        first = self._links.first
         for name in names:
             path = prefix + name
             try:
@@ -120,11 +119,30 @@ class DirectoryCapture:
                 self._log.report("not-captured", path, "a file of another place is mounted here")
                 continue
             if entry.nlink > 1:
-                link = first((entry.device, entry.inode), path)
+                link = self._first_name(entry)
                 if link is not None:
                     entry = msgspec.structs.replace(entry, link=link)
             self._last = entry
             yield entry
+
+    def _first_name(self, entry: Entry) -> bytes | None:
+        """Under which name this inode was met before; None for one that is met first.
+
+        What changed since the walk began may be a new inode with the number of one that is gone.
+        """
+        inode = (entry.device, entry.inode)
+        first = self._links.first(inode, entry.path)
+        if first is None or entry.ctime_ns <= self.started_ns - _TICK_NS:
+            return first
+        try:
+            parent, name = self._spot(first)
+            info = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except OSError:
+            info = None
+        if info is not None and (info.st_dev, info.st_ino) == inode:
+            return first
+        self._links.forget(inode)
+        return self._links.first(inode, entry.path)
 
     def _enter(self, trail: Trail, path: bytes) -> bool:
         if path == self._skipped:
