@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from adapters.directory import comparison, mounts
+from adapters.directory import comparison, mapping, mounts
 from adapters.directory.failures import (
     NOT_A_DIRECTORY,
     Findings,
