@@ -62,6 +62,7 @@ class DirectoryCapture:
         self._here = (b"", self._root)
         self._skipped: bytes | None = None
         self._last: Entry | None = None  # given out last
+        self._bare: bytes | None = None  # the path of which an attribute was refused last
 
     def __del__(self) -> None:
         """Let go of the volume: a capture has no other end than its last use."""
@@ -188,9 +189,14 @@ class DirectoryCapture:
             return None
         fresh = mapping.entry_of(entry.path, info)
         if entry.kind == _FILE:  # a later name: its content stands under the first
-            return msgspec.structs.replace(entry, xattrs=found) if _is_same(entry, fresh) else entry
+            same = _is_same(entry, fresh)
+            return self._told(msgspec.structs.replace(entry, xattrs=found)) if same else entry
         link = self._link_of(entry, fresh)
-        return msgspec.structs.replace(fresh, link=link, target=target, xattrs=found)
+        return self._told(msgspec.structs.replace(fresh, link=link, target=target, xattrs=found))
+
+    def _told(self, entry: Entry) -> Entry:
+        """Where an attribute was refused, an entry like none to come: it is looked at again."""
+        return msgspec.structs.replace(entry, ctime_ns=0) if entry.path == self._bare else entry
 
     def _skip(self, entry: Entry) -> None:
         if entry.kind == _DIRECTORY:  # without its entry, nothing below may follow
@@ -207,6 +213,7 @@ class DirectoryCapture:
         ):
             still = read_still(entry, *self._spot(entry.path), self._refusal(entry.path))
             if still is not None:
+                still.entry = self._told(still.entry)
                 return still
         try:
             content = self._open(entry)
@@ -248,6 +255,7 @@ class DirectoryCapture:
         if found or segments is not None:
             fresh = msgspec.structs.replace(fresh, xattrs=found, segments=segments)
         self._link_of(entry, fresh)
+        fresh = self._told(fresh)
         return FileContent(opened, fresh, lambda error: self._lost(entry.path, error))
 
     def _wait_out_tick(self, opened: Opened) -> Opened:
@@ -291,6 +299,7 @@ class DirectoryCapture:
 
     def _refusal(self, path: bytes) -> attributes.Refused:
         def refused(name: bytes, error: OSError) -> None:
+            self._bare = path
             which = shown(name) or "attributes"
             self._log.report("unreadable", path, f"{which}: {reason(error)}")
 
