@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from vault import limits
@@ -51,6 +53,22 @@ def as_failure(error: OSError, doing: str) -> SourceError:
     if error.errno in _DENIED:
         return SourceDenied(message, hint="Check the owner and mode, or run as a user who may.")
     return SourceError(message)
+
+
+@contextmanager
+def spilling() -> Iterator[None]:
+    """Around what is written to temporary files: without them nothing complete can be told.
+
+    Raises SourceError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"Could not write a temporary file: {reason(error)}",
+            safe="Nothing of the volume was changed; its former snapshots are stored.",
+            hint="Make room in the folder for temporary files, or name another: TMPDIR.",
+        ) from error
 
 
 def unsafe(path: bytes, why: str) -> PathUnsafe:

@@ -11,6 +11,7 @@ from vault.errors import SourceError, SourceVanished
 from vault.provider import SourceIdentity
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_DIGITS = 20  # of a device number that is one; what is recorded may say anything
 
 
 def resolve(location: str) -> bytes:
@@ -80,7 +81,16 @@ def is_same(one: SourceIdentity, other: SourceIdentity) -> bool:
         return False
     if a.get("device") == b.get("device"):
         return a.get("filesystem", "") == b.get("filesystem", "")
+    if _is_nameless(a) and _is_nameless(b):
+        return "born" in a and "born" in b
     return "born" in a and a.get("filesystem", "0") == b.get("filesystem") != "0"
+
+
+def _is_nameless(terms: dict[str, str]) -> bool:
+    """Whether a file system has no name but its device's number, as XFS: both are given anew."""
+    device = terms.get("device", "")
+    number = int(device) if device.isdecimal() and len(device) <= _DIGITS else -1
+    return f"{number:x}" == terms.get("filesystem")
 
 
 def is_on(fd: int, identity: SourceIdentity) -> bool:

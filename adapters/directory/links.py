@@ -7,6 +7,7 @@ import struct
 import tempfile
 from typing import Final
 
+from adapters.directory.failures import spilling
 from vault import limits
 
 _SLOT: Final = struct.Struct("=QQQ")  # device, inode, place of the path + 1
@@ -24,12 +25,17 @@ class LinkMap:
         self._table: _Table | None = None
 
     def first(self, inode: Inode, path: bytes) -> bytes | None:
-        """The path seen first for this (device, inode); None where that is this one."""
+        """The path seen first for this (device, inode); None where that is this one.
+
+        Raises SourceError where there is no room for what it remembers.
+        """
         if self._table is not None:
-            return self._table.first(inode, path)
+            with spilling():
+                return self._table.first(inode, path)
         known = self._memory.setdefault(inode, path)
         if len(self._memory) > limits.LINKS_IN_MEMORY:
-            self._spill()
+            with spilling():
+                self._spill()
         return None if known == path else known
 
     def forget(self, inode: Inode) -> None:
@@ -113,6 +119,10 @@ class _Table:
 
 
 def _mapped(slots: int) -> mmap.mmap:
+    size, block = slots * _SLOT.size, bytes(limits.MIB)
     with tempfile.TemporaryFile(prefix="vault-links-") as file:
-        file.truncate(slots * _SLOT.size)
-        return mmap.mmap(file.fileno(), slots * _SLOT.size)
+        # Where there is no room on the disk, to write to the map would end the process.
+        for start in range(0, size, len(block)):
+            file.write(block[: size - start])
+        file.flush()
+        return mmap.mmap(file.fileno(), size)

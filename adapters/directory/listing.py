@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO, Final
 
+from adapters.directory.failures import spilling
 from vault import limits
 
 _BLOCK: Final = 64 * limits.KIB
@@ -20,7 +21,8 @@ _ERRORS: Final = sys.getfilesystemencodeerrors()
 def sorted_names(fd: int) -> Iterator[bytes]:
     """List an open directory now, and give its names in byte order.
 
-    Up to `limits.NAMES_IN_MEMORY` are sorted in memory, more in files. Raises OSError.
+    Up to `limits.NAMES_IN_MEMORY` are sorted in memory, more in files. Raises OSError, and
+    SourceError where there is no room for these.
     """
     with os.scandir(fd) as found:
         batch = _next(found)
@@ -28,7 +30,8 @@ def sorted_names(fd: int) -> Iterator[bytes]:
             return iter(batch)
         runs = []
         while batch:
-            runs.append(_spill(batch))
+            with spilling():
+                runs.append(_spill(batch))
             batch = _next(found)
     return heapq.merge(*(_read(run) for run in runs))
 

@@ -21,21 +21,30 @@ _TYPES: Final = {kind: bits for bits, kind in _KINDS.items()}
 _DEVICES: Final = {Kind.CHARACTER_DEVICE.value, Kind.BLOCK_DEVICE.value}
 _FILE: Final = Kind.FILE.value
 _DIRECTORY: Final = Kind.DIRECTORY.value
+EARLIEST: Final = -(1 << 63)
+LATEST: Final = (1 << 64) - 1
+"""The times that have room in an entry, in nanoseconds: the years from 1678 to 2554."""
 
 
 def entry_of(path: bytes, info: os.stat_result) -> Entry:
-    """The entry that lstat tells of: sizes are of files only, link counts not of directories."""
+    """The entry that lstat tells of: sizes are of files only, link counts not of directories.
+
+    A time that has no room there counts as the nearest that has: some systems tell of 1601.
+    """
     mode = info.st_mode
     kind = _KINDS[mode & 0o170000]
+    mtime, ctime = info.st_mtime_ns, info.st_ctime_ns
+    if not (EARLIEST <= mtime <= LATEST and EARLIEST <= ctime <= LATEST):
+        mtime, ctime = (min(max(time, EARLIEST), LATEST) for time in (mtime, ctime))
     return Entry(
         path,
         kind,
         mode & 0o7777,
         info.st_uid,
         info.st_gid,
-        info.st_mtime_ns,
+        mtime,
         info.st_size if kind == _FILE else 0,
-        info.st_ctime_ns,
+        ctime,
         info.st_ino,
         info.st_dev,
         1 if kind == _DIRECTORY else info.st_nlink,

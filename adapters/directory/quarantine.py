@@ -85,10 +85,13 @@ def bring_back(place: Quarantine) -> None:
 
 
 def whereabouts(place: Quarantine) -> Whereabouts:
-    """See Provider. Raises OSError."""
+    """See Provider. Raises OSError; SourceVanished where the disk it was on is not to be found."""
     hold = Hold.of(place)
+    where = _way(hold).whereabouts(hold)
+    if where is not Whereabouts.GONE:
+        return where
     _check_mounted(hold)
-    return _way(hold).whereabouts(hold)
+    return _way(hold).whereabouts(hold)  # the disk may have come in between
 
 
 def purge(permit: PurgePermit) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from adapters.directory import comparison, mounts
+from adapters.directory import comparison, mapping, mounts
 from adapters.directory.failures import (
     NOT_A_DIRECTORY,
     Findings,
@@ -47,6 +47,8 @@ class DirectoryRestoration:
         self._standing: Standing | None = None
         self._syncing: Syncing | None = None
         self._survey: Survey | None = None
+        self._empty = False
+        self._renewed: set[bytes] = set()
         self._log = Findings()
         self.findings: list[Finding] = self._log.items
         self._metadata = Metadata(self._log)
@@ -70,7 +72,7 @@ class DirectoryRestoration:
         Asked of every entry in order, ahead of `write` or in step with it, it also finds extras.
         """
         self._looked = _checked(entry, self._looked)
-        if not self._in_place:
+        if self._empty or not self._in_place:
             return True
         try:
             if self._survey is None:
@@ -79,16 +81,30 @@ class DirectoryRestoration:
             if survey.differs(entry):
                 return True
             if entry.link is None:
-                place = (survey.fd, os.path.basename(entry.path))
-                return entry.kind == Kind.FILE and not comparison.same_content(
-                    place, entry, content
-                )
+                return entry.kind == _FILE and self._is_renewed(survey, entry, content)
+            if entry.link in self._renewed:
+                return True
             with _first(survey.root, entry.link) as first:
                 return not comparison.same_inode((survey.fd, os.path.basename(entry.path)), first)
         except OSError as error:
             if error.errno in _ABSENT:
+                self._empty = self._survey is None  # what is written there from now on is no extra
                 return True
             raise as_failure(error, f"look at “{shown(entry.path)}”") from error
+
+    def _is_renewed(
+        self, survey: Survey, entry: Entry, content: Callable[[], Iterable[bytes]]
+    ) -> bool:
+        """Whether a file whose metadata agree has other bytes; its later names then have to follow.
+
+        They are still names of the inode that is about to be replaced, and nothing else tells.
+        """
+        place = (survey.fd, os.path.basename(entry.path))
+        if comparison.same_content(place, entry, content):
+            return False
+        if entry.nlink > 1:
+            self._renewed.add(entry.path)
+        return True
 
     def write(self, entry: Entry, blocks: Blocks) -> None:
         """See Restoration. Raises PathUnsafe (only this entry is left out), DiskFull, SourceError.
@@ -212,7 +228,7 @@ def _is_sound(entry: Entry) -> bool:
         shaped
         and 0 <= entry.uid < _NOBODY
         and 0 <= entry.gid < _NOBODY
-        and -_WORD <= entry.mtime_ns < _WORD
+        and mapping.EARLIEST <= entry.mtime_ns <= mapping.LATEST
         and 0 <= entry.size < _WORD
         and 0 <= entry.rdev < _WORD
         and b"\0" not in (entry.target or b"")

@@ -62,6 +62,7 @@ class DirectoryCapture:
         self._here = (b"", self._root)
         self._skipped: bytes | None = None
         self._last: Entry | None = None  # given out last
+        self._bare: bytes | None = None  # the path of which an attribute was refused last
 
     def __del__(self) -> None:
         """Let go of the volume: a capture has no other end than its last use."""
@@ -72,6 +73,10 @@ class DirectoryCapture:
 
     def entries(self) -> Iterator[Entry]:
         """See Capture. Raises SourceError where the process or its disk is at its end."""
+        # A mapped page that waits for the disk is written to without a new ctime; one that has been
+        # there is not. So whatever changes from here on can be told by its ctime.
+        with contextlib.suppress(OSError):
+            kernel.sync_file_system(self._root)
         trail = Trail(os.dup(self._root))
         try:
             yield mapping.entry_of(b"", os.fstat(self._root))
@@ -101,7 +106,6 @@ class DirectoryCapture:
     def _look(self, folder: bytes, fd: int, names: Iterator[bytes]) -> Iterator[Entry]:
         """The entries of one directory, from lstat."""
         prefix = folder + b"/" if folder else b""
-        first = self._links.first
         for name in names:
             path = prefix + name
             try:
@@ -116,11 +120,30 @@ class DirectoryCapture:
                 self._log.report("not-captured", path, "a file of another place is mounted here")
                 continue
             if entry.nlink > 1:
-                link = first((entry.device, entry.inode), path)
+                link = self._first_name(entry)
                 if link is not None:
                     entry = msgspec.structs.replace(entry, link=link)
             self._last = entry
             yield entry
+
+    def _first_name(self, entry: Entry) -> bytes | None:
+        """Under which name this inode was met before; None for one that is met first.
+
+        What changed since the walk began may be a new inode with the number of one that is gone.
+        """
+        inode = (entry.device, entry.inode)
+        first = self._links.first(inode, entry.path)
+        if first is None or entry.ctime_ns <= self.started_ns - _TICK_NS:
+            return first
+        try:
+            parent, name = self._spot(first)
+            info = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except OSError:
+            info = None
+        if info is not None and (info.st_dev, info.st_ino) == inode:
+            return first
+        self._links.forget(inode)
+        return self._links.first(inode, entry.path)
 
     def _enter(self, trail: Trail, path: bytes) -> bool:
         if path == self._skipped:
@@ -166,9 +189,14 @@ class DirectoryCapture:
             return None
         fresh = mapping.entry_of(entry.path, info)
         if entry.kind == _FILE:  # a later name: its content stands under the first
-            return msgspec.structs.replace(entry, xattrs=found) if _is_same(entry, fresh) else entry
+            same = _is_same(entry, fresh)
+            return self._told(msgspec.structs.replace(entry, xattrs=found)) if same else entry
         link = self._link_of(entry, fresh)
-        return msgspec.structs.replace(fresh, link=link, target=target, xattrs=found)
+        return self._told(msgspec.structs.replace(fresh, link=link, target=target, xattrs=found))
+
+    def _told(self, entry: Entry) -> Entry:
+        """Where an attribute was refused, an entry like none to come: it is looked at again."""
+        return msgspec.structs.replace(entry, ctime_ns=0) if entry.path == self._bare else entry
 
     def _skip(self, entry: Entry) -> None:
         if entry.kind == _DIRECTORY:  # without its entry, nothing below may follow
@@ -185,6 +213,7 @@ class DirectoryCapture:
         ):
             still = read_still(entry, *self._spot(entry.path), self._refusal(entry.path))
             if still is not None:
+                still.entry = self._told(still.entry)
                 return still
         try:
             content = self._open(entry)
@@ -226,6 +255,7 @@ class DirectoryCapture:
         if found or segments is not None:
             fresh = msgspec.structs.replace(fresh, xattrs=found, segments=segments)
         self._link_of(entry, fresh)
+        fresh = self._told(fresh)
         return FileContent(opened, fresh, lambda error: self._lost(entry.path, error))
 
     def _wait_out_tick(self, opened: Opened) -> Opened:
@@ -269,6 +299,7 @@ class DirectoryCapture:
 
     def _refusal(self, path: bytes) -> attributes.Refused:
         def refused(name: bytes, error: OSError) -> None:
+            self._bare = path
             which = shown(name) or "attributes"
             self._log.report("unreadable", path, f"{which}: {reason(error)}")
 

@@ -15,7 +15,7 @@ from vault.lifecycle.tombstone import State, Tombstone
 from vault.operations.capture import CapturePlan, capture
 from vault.operations.record import Draft, record, refresh
 from vault.operations.unit import WriteUnit, check_clocks, exclusive
-from vault.provider import Provider
+from vault.provider import Capture, Provider
 from vault.repository.snapshot import SnapshotRecord
 
 _ATTEMPTS = 5
@@ -35,7 +35,8 @@ def finalize(unit: WriteUnit, tombstone: Tombstone) -> SnapshotRecord:
         _let_settle(unit, provider, plan.location)
         snapshot, findings = capture(unit, plan)
         torn = any(finding.what == "changing" for finding in findings)
-        if not torn and still_since(provider, plan.location, snapshot.header.started_at):
+        walk = provider.capture(plan.location)
+        if not torn and still_since(walk, snapshot.header.started_at):
             return _put_on_record(unit, tombstone, snapshot)
     raise PurgeRefused(
         f"the quarantined data of “{volume.name}” are still being written to",
@@ -44,15 +45,15 @@ def finalize(unit: WriteUnit, tombstone: Tombstone) -> SnapshotRecord:
     )
 
 
-def still_since(provider: Provider, location: str, moment: datetime) -> bool:
+def still_since(walk: Capture, moment: datetime) -> bool:
     """Whether nothing there has changed since a moment (host time), with the margin for ticks."""
     limit = _nanoseconds(moment - limits.CTIME_MARGIN)
-    return all(entry.ctime_ns < limit for entry in provider.capture(location).entries())
+    return all(entry.ctime_ns < limit for entry in walk.entries())
 
 
 def _let_settle(unit: WriteUnit, provider: Provider, location: str) -> None:
     """Wait until the newest change is older than the margin; a volume just renamed is the case."""
-    if not still_since(provider, location, unit.clock.now()):
+    if not still_since(provider.capture(location), unit.clock.now()):
         unit.clock.sleep(limits.CTIME_MARGIN.total_seconds() + 0.1)
 
 

@@ -28,6 +28,7 @@ from vault.operations.items import PurgeItem, PurgeReport
 from vault.operations.loosening import Proofs
 from vault.operations.reconcile import reconcile
 from vault.operations.record import Draft, insist_complete, record
+from vault.operations.render import shown
 from vault.operations.unit import RecordUnit, window_of
 from vault.operations.uptime import accumulated_uptime
 from vault.provider import PurgePermit, Whereabouts
@@ -265,7 +266,10 @@ def _verified(unit: RecordUnit, final: SnapshotRecord, *, deep: bool) -> FinalSn
 def _moved(
     unit: RecordUnit, tombstone: Tombstone, final: SnapshotRecord | None
 ) -> tuple[Refusal, ...]:
-    """Data that changed in quarantine after the final snapshot are in no snapshot."""
+    """Data that changed in quarantine after the final snapshot are in no snapshot.
+
+    What is not to be seen now, and was for that one, may have changed.
+    """
     if final is None:
         return ()
     if abs(final.header.finished_at - final.stored_at) > limits.CLOCK_TOLERANCE:
@@ -273,8 +277,14 @@ def _moved(
         return (Refusal("final_clock", sentence),)
     moment: datetime = final.header.started_at
     try:
-        still = still_since(unit.provider(tombstone.provider), tombstone.held_at, moment)
+        walk = unit.provider(tombstone.provider).capture(tombstone.held_at)
+        still = still_since(walk, moment)
     except SourceError as error:
         return (Refusal("quarantine", error.message),)
+    if still and walk.findings:
+        first = walk.findings[0]
+        what = shown(first.path) or tombstone.held_at
+        sentence = f"“{what}” could not be looked at once more: {first.detail}"
+        return (Refusal("final_unseen", sentence),)
     sentence = "the quarantined data changed after the final snapshot was taken"
     return () if still else (Refusal("final_moved", sentence),)

@@ -45,8 +45,8 @@ def verify(unit: ReadUnit, *, deep: bool) -> VerifyReport:
     stored = {record.header.id for record in records}
     now = unit.reader.now()
     gone = [row for row in known if row.id not in stored]
-    missing = [row for row in gone if row.retain_until > now]
-    unit.catalog.snapshots.forget(row.id for row in gone if row.retain_until <= now)
+    missing = [row for row in gone if row.locked_until > now]
+    unit.catalog.snapshots.forget(row.id for row in gone if row.locked_until <= now)
     findings = [
         *(FindingItem(what=f.what, path=f.key, detail=f.detail) for f in report.findings),
         *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,6 +110,30 @@ def test_a_file_that_keeps_changing_is_marked_and_reported(site: Site) -> None:
     record, findings = captured(site)
     assert findings == ()
     assert not entries(site, record)[b"orders"].torn
+
+
+def test_attributes_that_cannot_be_read_are_told_of_until_they_can(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The final snapshot, too, has to say what is in none."""
+    (site.source / "folder").mkdir()
+    for name in ("folder", "orders"):
+        os.setxattr(site.source / name, "user.note", b"precious")
+    site.clock.advance(timedelta(minutes=5))
+
+    def refused(*_: object, **__: object) -> bytes:
+        raise OSError(errno.EOVERFLOW, "Value too large for defined data type")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getxattr", refused)
+        for _ in range(2):
+            record, findings = captured(site)
+            assert [finding.path for finding in findings] == [b"folder", b"orders"]
+            assert record.header.findings == 2
+    record, findings = captured(site)
+    assert findings == ()
+    kept = entries(site, record)
+    assert kept[b"folder"].xattrs == kept[b"orders"].xattrs == ((b"user.note", b"precious"),)
 
 
 class Forgetful(Spy):

@@ -25,6 +25,7 @@ from vault.operations.loosening import Proofs
 from vault.operations.move import move
 from vault.operations.purge import purge
 from vault.operations.record import Draft, record_next
+from vault.operations.render import snapshot_item
 from vault.operations.verify import verify
 from vault.progress import Silent
 from vault.repository.journal import read_events
@@ -83,6 +84,18 @@ class Sleepy:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
+
+
+def test_a_snapshot_that_is_lost_while_its_lock_was_extended_is_missed(site: Site) -> None:
+    """What it was born with has lapsed; nobody could have collected it, though."""
+    (lost,) = grow(site, 1, timedelta(days=25))
+    extend(site.write)
+    site.clock.advance(timedelta(days=20))
+    (row,) = site.write.catalog.snapshots.all()
+    assert row.retain_until < site.clock.now() < snapshot_item(row).locked_until
+    site.memory.lose(row.key)
+    assert [found.path for found in verify(site.write, deep=False).findings] == [row.key]
+    assert site.write.catalog.snapshots.get(lost) == row
 
 
 def test_what_lapsed_and_nobody_wants_goes_and_the_rest_restores(site: Site) -> None:

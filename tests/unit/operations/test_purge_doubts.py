@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
@@ -151,6 +153,25 @@ def test_what_the_final_snapshot_could_not_read_is_not_purged(
     said, why = verdict(site)
     assert said == "refused"
     assert "could not be read" in why
+    undelete.undelete(site.write, tombstone.id)
+    assert (site.source / "orders").exists()
+
+
+def test_what_the_purger_cannot_look_at_once_more_is_not_purged(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails for a moment hides what has changed, and then lets it be unlinked."""
+    tombstone = finalized(site)
+    site.clock.advance(WINDOW)
+
+    def fails(fd: int) -> Iterator[bytes]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scan.listing, "sorted_names", fails)
+        said, why = verdict(site)
+    assert said == "refused"
+    assert "could not be looked at" in why
     undelete.undelete(site.write, tombstone.id)
     assert (site.source / "orders").exists()
 

@@ -41,6 +41,29 @@ def tmpfs(point: Path, *, options: str = "size=64m") -> Iterator[Path]:
 
 
 @contextmanager
+def attached(image: Path) -> Iterator[str]:
+    """A block device over a file, for a while; skips where this system has none."""
+    made = subprocess.run(["losetup", "--show", "-f", image], capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip("no loop device")
+    try:
+        yield made.stdout.strip()
+    finally:
+        subprocess.run(["losetup", "-d", made.stdout.strip()], check=True)
+
+
+@contextmanager
+def on_disk(device: str, point: Path) -> Iterator[Path]:
+    """What a block device holds, for a while; skips where this system cannot read it."""
+    if subprocess.run(["mount", device, str(point)], capture_output=True).returncode != 0:
+        pytest.skip("a file system that this kernel does not know")
+    try:
+        yield point
+    finally:
+        subprocess.run(["umount", str(point)], check=True)
+
+
+@contextmanager
 def bound(source: Path, point: Path) -> Iterator[Path]:
     """A directory (or file) visible at a second place, for a while."""
     subprocess.run(["mount", "--bind", str(source), str(point)], check=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,6 +164,25 @@ def test_a_small_file_that_moves_is_looked_at_closer(
         assert content.entry.size == len(b"after")
         assert content.stable
     assert changed
+
+
+def test_a_mapped_file_that_changes_later_tells_so(tmp_path: Path) -> None:
+    """A page that still waited for the disk would be written to without a new ctime."""
+    path = tmp_path / "f"
+    path.write_bytes(b"a" * BLOCK)
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), BLOCK) as mapped:
+        mapped.flush()
+        before = path.stat().st_ctime_ns
+        time.sleep(0.05)
+        mapped[0:1] = b"b"
+        if path.stat().st_ctime_ns == before:
+            pytest.skip("this file system never tells of mapped writes")
+        ((_, _), (first, content)), _ = taken(tmp_path)
+        time.sleep(0.05)
+        mapped[0:1] = b"c"
+        ((_, _), (then, _)), _ = taken(tmp_path)
+    assert content[0].startswith(b"b")
+    assert then.ctime_ns > first.ctime_ns
 
 
 def test_a_fifo_in_a_small_files_place_is_not_opened_again(tmp_path: Path) -> None:

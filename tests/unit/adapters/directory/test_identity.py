@@ -58,6 +58,19 @@ def test_a_renumbered_disk_holds_the_same_directory() -> None:
     )
 
 
+def test_a_file_system_named_by_its_device_is_renumbered_with_it() -> None:
+    """XFS has no other name for itself: 0x811 is the device 2065."""
+    one = made(device="2065", inode="5", filesystem="811", born="7")
+    assert is_same(one, made(device="2081", inode="5", filesystem="821", born="7"))
+    assert not is_same(one, made(device="2081", inode="5", filesystem="821", born="8"))
+    assert not is_same(one, made(device="2081", inode="5", filesystem="aa", born="7"))
+    assert not is_same(
+        made(device="2065", inode="5", filesystem="811"),
+        made(device="2081", inode="5", filesystem="821"),
+    )
+    assert not is_same(one, made(device="junk", inode="5", filesystem="junk", born="7"))
+
+
 def test_overlaps_by_path(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "ab").mkdir()

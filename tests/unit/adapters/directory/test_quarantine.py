@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.unit.adapters.directory.mounting import needs_mounts, tmpfs
+from tests.unit.adapters.directory.mounting import attached, needs_mounts, on_disk, tmpfs
 from tests.unit.adapters.directory.waiting import (
     ADAPTER,
     TOMBSTONE,
@@ -157,3 +158,24 @@ def test_an_unmounted_disk_is_not_a_destroyed_volume(tmp_path: Path) -> None:
             ADAPTER.whereabouts(place)
         with pytest.raises(SourceVanished):
             ADAPTER.purge(permit(place))
+
+
+@pytest.mark.skipif(not shutil.which("mkfs.xfs"), reason="needs xfsprogs")
+@needs_mounts
+def test_what_waits_on_a_disk_that_is_numbered_anew_returns(tmp_path: Path) -> None:
+    """XFS has no name for itself but its device's number, and that is another one after a boot."""
+    image, disk = tmp_path / "image", tmp_path / "disk"
+    disk.mkdir()
+    image.touch()
+    os.truncate(image, 320 << 20)
+    subprocess.run(["mkfs.xfs", "-q", image], check=True)
+    with attached(image) as device, on_disk(device, disk):
+        (disk / "volume").mkdir()
+        (disk / "volume" / "f").write_text("content")
+        place = planned(disk / "volume")
+        ADAPTER.quarantine(place)
+    with attached(image), attached(image) as device, on_disk(device, disk):
+        assert str(disk.stat().st_dev) != dict(place.identity.terms)["device"]
+        assert ADAPTER.whereabouts(place) is Whereabouts.QUARANTINED
+        ADAPTER.undelete(place)
+        assert (disk / "volume" / "f").read_text() == "content"

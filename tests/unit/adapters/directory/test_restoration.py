@@ -158,6 +158,59 @@ def test_a_relinked_name_follows_its_first(tmp_path: Path) -> None:
     assert sorted(os.listdir(root)) == ["a", "b"]
 
 
+def test_a_later_name_follows_a_first_that_only_its_bytes_give_away(tmp_path: Path) -> None:
+    """Same size, same time: what was written over it hides, and the inode is theirs together."""
+    root = tmp_path / "a"
+    root.mkdir()
+    (root / "a").write_text("right")
+    (root / "b").hardlink_to(root / "a")
+    stored, _ = taken(root)
+    (root / "a").write_text("wrong")
+    os.utime(root / "a", ns=(5, stored[1][0].mtime_ns))
+    restoration = provider().restoration(str(root), in_place=True)
+    missing = [
+        (entry, blocks)
+        for entry, blocks in stored
+        if restoration.differs(entry, partial(iter, blocks))
+    ]
+    for entry, blocks in missing:
+        restoration.write(entry, blocks)
+    restoration.finish()
+    assert (root / "a").read_text() == (root / "b").read_text() == "right"
+    assert (root / "a").stat().st_ino == (root / "b").stat().st_ino
+
+
+def test_what_fills_a_place_that_was_missing_is_no_extra(tmp_path: Path) -> None:
+    build_tree(tmp_path / "a")
+    stored, _ = taken(tmp_path / "a")
+    restoration = provider().restoration(str(tmp_path / "b"), in_place=True)
+    half = len(stored) // 2
+    for part in (stored[:half], stored[half:]):
+        assert all(restoration.differs(entry, partial(iter, blocks)) for entry, blocks in part)
+        for entry, blocks in part:
+            restoration.write(entry, blocks)
+    restoration.finish()
+    assert not restoration.findings
+    assert not differences(tmp_path / "a", tmp_path / "b")
+
+
+@needs_mounts
+def test_times_beyond_every_calendar_cost_no_content(tmp_path: Path) -> None:
+    """What has no time at all says 1601 on some systems; an archive may say anything."""
+    times = {"1601": -11_644_473_600, "2300": 10**10, "3000": 32_503_680_000, "never": 10**13}
+    root = tmp_path / "a"
+    root.mkdir()
+    with tmpfs(root):
+        for name, seconds in times.items():
+            (root / name).write_text(name)
+            os.utime(root / name, (0, seconds))
+        stored, findings = taken(root)
+    stored = [(msgspec.msgpack.decode(msgspec.msgpack.encode(e), type=Entry), b) for e, b in stored]
+    assert not findings + put(tmp_path / "b", stored)
+    assert {name: (tmp_path / "b" / name).read_text() for name in times} == {n: n for n in times}
+    assert stored[2][0].mtime_ns == times["2300"] * 10**9
+
+
 def test_a_displaced_folder_keeps_its_contents(tmp_path: Path) -> None:
     root = tmp_path / "a"
     long = "n" * 255

@@ -310,6 +310,31 @@ def test_a_replaced_first_name_is_nobodys_link(tmp_path: Path) -> None:
     assert links[b"b"] is None
 
 
+def test_a_number_given_out_anew_makes_no_link(tmp_path: Path) -> None:
+    """What was a file with two names is gone; its number is that of another one with two."""
+    (tmp_path / "z").mkdir()
+    (tmp_path / "a").write_text("gone")
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    number = (tmp_path / "a").stat().st_ino
+    found = []
+    for entry in begun(tmp_path).entries():
+        found.append(entry)
+        if entry.path == b"b":
+            (tmp_path / "a").unlink()
+            (tmp_path / "b").unlink()
+            for name in map(str, range(100)):
+                (tmp_path / "z" / name).write_text("new")
+                if (tmp_path / "z" / name).stat().st_ino == number:
+                    break
+            else:
+                pytest.skip("this file system gives out no number twice")
+            (tmp_path / "z" / "twin").hardlink_to(tmp_path / "z" / name)
+    links = {entry.path: entry.link for entry in found}
+    assert links[b"b"] == b"a"
+    assert links[b"z/" + name.encode()] is None
+    assert links[b"z/twin"] == b"z/" + name.encode()
+
+
 @needs_mounts
 def test_other_file_systems_are_not_captured(tmp_path: Path) -> None:
     (tmp_path / "root" / "disk").mkdir(parents=True)
