@@ -26,11 +26,18 @@ from vault.testing.simulation.world import World
 BOT: Final = "bot"
 """It has credentials for either environment; all its sessions have one budget."""
 
-AGENTS: Final = (BOT, f"{BOT} again", f"{PREVIEW}-{BOT}", "carla")
-_BOTH: Final = ("production", PREVIEW)
 TASK: Final = "OPS-2"
+_TWIN: Final = " again"
+AGENTS: Final = (
+    *(f"{name}{twin}" for name in (BOT, f"{PREVIEW}-{BOT}") for twin in ("", _TWIN)),
+    "anna",
+    "carla",
+)
+"""Who is about when agents are at work: two sessions of each, and people."""
+
+_BOTH: Final = ("production", PREVIEW)
 _BURSTS: Final = (2, 4, 4, 16)
-_MOVES: Final[dict[str, int]] = {"delete": 10, "undelete": 7, "elsewhere": 4, "list": 1}
+_MOVES: Final[dict[str, int]] = {"delete": 10, "undelete": 2, "elsewhere": 4, "list": 1}
 _CARLA: Final = Principal(PrincipalKind.HUMAN, "carla")
 _GRANT: Final = GrantWish(
     principal=BOT,
@@ -64,7 +71,7 @@ def agent(world: World, name: str) -> Task:
 
     def work() -> None:
         with Vault.open(world.home("writer"), role="writer") as whole:
-            identity = name.removesuffix(" again")
+            identity = name.removesuffix(_TWIN)
             who = Principal(PrincipalKind.AGENT, identity, Via.TOKEN, environment=environment)
             if environment != PREVIEW and world.dice.random() < 0.7:
                 whole.acting_as(_CARLA).oversight.give_unasked(_GRANT)
@@ -114,13 +121,14 @@ class _Session:
         self.world.note(f"{self.process.name} in {self.environment}: {told}")
 
     def _delete(self) -> None:
-        own = [v for v in self._volumes(foreign=False) if v.closed_at is None]
-        there = [v for v in own if not v.frozen]
-        if own:
-            kept = self.world.dice.choice(there or own)
-            name = self.world.dice.choice([kept.id, kept.name])
-            set_aside(self.world, self.vault, name, task=TASK)
+        dice, own = self.world.dice, self._volumes(foreign=False)
+        there = [v for v in own if v.closed_at is None and not v.frozen]
+        if there or (own and dice.random() < 0.2):
+            kept = dice.choice(there or own)
+            set_aside(self.world, self.vault, dice.choice([kept.id, kept.name]), task=TASK)
             self.oracle.counts["deletes by agents"] += 1
+        else:
+            self._undelete()
 
     def _undelete(self) -> None:
         own = {kept.id for kept in self._volumes(foreign=False)}
@@ -166,14 +174,18 @@ class _Session:
         return [v for v in volumes if (v.environment != self.environment) is foreign]
 
     def _foreign(self) -> list[str]:
-        """Names and ids, whole or in part, of what is elsewhere; one's own may have such names."""
-        there = {kept.id for kept in self._volumes(foreign=True)}
-        own = {kept.name for kept in self._volumes(foreign=False)}
-        names = [v.name for v in self._volumes(foreign=True) if v.name not in own]
-        graves = [grave.id for grave in self.oracle.graves.values() if grave.volume in there]
-        snapshots = [s.id for s in self.oracle.snapshots.values() if s.volume in there][-5:]
-        ids = [*sorted(there), *graves[-5:], *snapshots]
-        return [*names, *ids, *(identifier[:-3] for identifier in ids)]
+        """Names and ids, whole or in part, of what is elsewhere, and mean nothing of one's own."""
+        own = self._words(foreign=False)
+        words = self._words(foreign=True)
+        parts = [word[:-3] for word in words if word.startswith(("vol_", "tomb_"))]
+        return [word for word in (*words, *parts) if not any(o.startswith(word) for o in own)]
+
+    def _words(self, *, foreign: bool) -> list[str]:
+        """The names of an environment's volumes, and the ids of all that is in it."""
+        volumes = {kept.id: kept.name for kept in self._volumes(foreign=foreign)}
+        graves = [g.id for g in self.oracle.graves.values() if g.volume in volumes]
+        snapshots = [s.id for s in self.oracle.snapshots.values() if s.volume in volumes]
+        return [*volumes.values(), *volumes, *graves, *snapshots]
 
     def _told(self, ask: Callable[[Vault, str], Any], name: str) -> tuple[str, ...]:
         """The whole answer, with X for the name."""

@@ -113,11 +113,11 @@ class _Life:
                 self._run(self._task(name))
 
     def _present(self) -> list[str]:
+        if self._world.dice.random() < self._world.climate.agents:
+            return list(AGENTS)
         names = ["anna", "anna", "ben", "purger", "purger", "collector", "user"]
         if self._world.dice.random() >= self._world.climate.idle:
             names += ["daemon", "daemon", "daemon"]
-        if self._world.dice.random() < self._world.climate.agents:
-            names += AGENTS
         if self._world.dice.random() < self._world.climate.attacks:
             names.append("intruder")
         return names
@@ -137,10 +137,10 @@ class _Life:
                 return keeper(world)
             case "intruder":
                 return self._troubles.intruder()
-            case _ if name in AGENTS:
-                return agent(world, name)
-            case _:
+            case "anna" | "ben":
                 return next(o for o in self._operators if o.name == name).command()
+            case _:
+                return agent(world, name)
 
     def _run(self, *tasks: Task) -> None:
         world = self._world

@@ -44,8 +44,8 @@ class Climate:
     """What kinds of trouble this world has: each from 0 (none) to 1 (every time).
 
     `idle` says how often the daemon is not at work, `pace` how long the pauses are. Agents are at
-    work as often as `agents` says; their own environment has a window (`brief`), so many volumes at
-    most (`previews`), and a budget of its own (`deletes`, 0 for the usual ones).
+    work, while others rest, as often as `agents` says; their own environment has a window
+    (`brief`), so many volumes at most (`previews`), and a budget (`deletes`, 0 for the usual ones).
     """
 
     clocked: bool
@@ -85,7 +85,7 @@ class Climate:
             attacks=some(0.6),
             idle=some(0.8),
             pace=dice.choice([1, 1, 4]),
-            agents=some(0.3),
+            agents=dice.choice([0.05, 0.1, 0.2]),
             brief=timedelta(hours=dice.choice([1, 1, 12])),
             previews=dice.choice([1, 1, 1, 6]),
             deletes=dice.choice([0, 0, 3, 4]),
