@@ -174,6 +174,28 @@ def told(world: World, process: Process, work: Work) -> Work:
     return run
 
 
+def add_volume(world: World, vault: Vault, environment: str) -> str:
+    """Register a volume that is made for it, unless there are enough."""
+    known = [v for v in world.oracle.volumes.values() if v.environment == environment]
+    most = world.climate.previews if environment == PREVIEW else _VOLUMES
+    if len([v for v in known if v.closed_at is None]) >= most:
+        return "enough"
+    place = f"/srv/{environment}/volume-{len(known)}"
+    while place in world.disk.places:
+        place += "x"
+    tree = world.disk.make(place)
+    for _ in range(world.dice.randint(1, 4)):
+        write_something(world, tree)
+    wish = Enrolment(
+        name=place.rpartition("/")[2],
+        path=place,
+        environment=environment,
+        provider=NAME,
+        schedule=world.dice.choice(["@hourly", "@daily", "every 6h"]),
+    )
+    return vault.add_volume(wish).name
+
+
 def set_aside(world: World, vault: Vault, name: str, *, task: str) -> None:
     """Delete a volume; what was acknowledged is true, and what was refused changed nothing."""
     who, asked, process = vault._local.principal, world.time.at, here()
@@ -234,26 +256,7 @@ class Operator:
         return process, told(self.world, process, work)
 
     def _add(self, vault: Vault) -> str:
-        world = self.world
-        environment = world.dice.choice(["production", PREVIEW])
-        known = [v for v in world.oracle.volumes.values() if v.environment == environment]
-        most = world.climate.previews if environment == PREVIEW else _VOLUMES
-        if len([v for v in known if v.closed_at is None]) >= most:
-            return "enough"
-        place = f"/srv/{environment}/volume-{len(known)}"
-        while place in world.disk.places:
-            place += "x"
-        tree = world.disk.make(place)
-        for _ in range(world.dice.randint(1, 4)):
-            write_something(world, tree)
-        wish = Enrolment(
-            name=place.rpartition("/")[2],
-            path=place,
-            environment=environment,
-            provider=NAME,
-            schedule=world.dice.choice(["@hourly", "@daily", "every 6h"]),
-        )
-        return vault.add_volume(wish).name
+        return add_volume(self.world, vault, self.world.dice.choice(["production", PREVIEW]))
 
     def _snapshot(self, vault: Vault) -> str:
         name = self._some_volume()

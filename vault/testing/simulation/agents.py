@@ -1,5 +1,6 @@
 """Agents: each session reaches one environment, deletes as fast as it can, and tries what is not
-there for it. And the person who answers for them: gives grants, and looks at who is frozen.
+there for it. And the person who answers for them: gives them grants and volumes to work on, and
+looks at who is frozen.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.library import Vault
 from vault.operations.grants import GrantWish
 from vault.operations.items import RestoreRequest
-from vault.testing.simulation.actors import Task, bring_back, set_aside, told
+from vault.testing.simulation.actors import Task, add_volume, bring_back, set_aside, told
 from vault.testing.simulation.deeds import PREVIEW
 from vault.testing.simulation.oracle import Oracle
 from vault.testing.simulation.scheduling import Process
@@ -73,8 +74,11 @@ def agent(world: World, name: str) -> Task:
         with Vault.open(world.home("writer"), role="writer") as whole:
             identity = name.removesuffix(_TWIN)
             who = Principal(PrincipalKind.AGENT, identity, Via.TOKEN, environment=environment)
-            if environment != PREVIEW and world.dice.random() < 0.7:
-                whole.acting_as(_CARLA).oversight.give_unasked(_GRANT)
+            carla = whole.acting_as(_CARLA)
+            if environment == PREVIEW:
+                add_volume(world, carla, environment)
+            elif world.dice.random() < 0.7:
+                carla.oversight.give_unasked(_GRANT)
             _Session(world, process, whole.acting_as(who), environment).live()
 
     return process, told(world, process, work)
