@@ -32,6 +32,11 @@ SEEN = (
     "objects collected",
     "event quarantine_abandoned",
     "event found_destroyed",
+    "deletes by agents",
+    "undeletes by agents",
+    "asked for what is elsewhere",
+    "held by the breaker",
+    "unfrozen",
 )
 
 

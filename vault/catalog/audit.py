@@ -206,14 +206,28 @@ class AuditTable:
         )
         return rows[::-1]
 
-    def allowed(self, verbs: Collection[str], *, uptime: float, most: int) -> list[Entry]:
-        """The last requests of these verbs that were allowed since this home's uptime."""
+    def allowed(
+        self,
+        verbs: Collection[str],
+        *,
+        uptime: float,
+        most: int,
+        caller: str = "",
+        environment: str = "",
+    ) -> list[Entry]:
+        """The last requests of these verbs that were allowed since this home's uptime.
+
+        Of one caller, or in one environment, or all: nobody else's take a place among the last.
+        """
         meant = " OR ".join(["instr(CAST(body AS TEXT), ?) > 0"] * len(verbs))
         rows = self._read(
-            "WHERE kind = 'request' AND uptime >= ? AND "
+            "WHERE kind = 'request' AND uptime >= ? AND ? IN ('', caller)"
+            " AND ? IN ('', environment) AND "
             f'instr(CAST(body AS TEXT), \'"decision":"allow"\') > 0 AND ({meant})'
             " ORDER BY id DESC LIMIT ?",
             uptime,
+            caller,
+            environment,
             *(f'"verb":"{verb}"' for verb in sorted(verbs)),
             most,
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 
 from vault import limits
 from vault.audit.entry import Entry, bytes_of
@@ -20,9 +22,7 @@ def gather(
     if request.verb not in DESTRUCTIVE:
         return (), ()
     budgets = budgets_of(unit, request.environment)
-    since = uptime - budgets.longest.total_seconds()
-    lately = unit.catalog.audit.allowed(DESTRUCTIVE, uptime=max(since, 0.0), most=budgets.most)
-    deeds = [_deed(entry, now, uptime) for entry in lately]
+    deeds = [_deed(entry, now, uptime) for entry in _lately(unit, request, uptime, budgets)]
     deed = Deed(
         caller=request.principal.name,
         environment=request.environment,
@@ -36,6 +36,18 @@ def gather(
         over(deeds, deed, request.principal.kind, budgets),
         signals(past, request.verb.value, request.volume_id, now),
     )
+
+
+def _lately(unit: LocalUnit, request: Request, uptime: float, budgets: Budgets) -> Iterable[Entry]:
+    """What the identity was let do in any environment, and what everyone was in this one.
+
+    Each is looked up by itself: what is done elsewhere, by others, hides nothing of either.
+    """
+    since = max(uptime - budgets.longest.total_seconds(), 0.0)
+    looked_up = partial(unit.catalog.audit.allowed, DESTRUCTIVE, uptime=since, most=budgets.most)
+    own = looked_up(caller=request.principal.name)
+    there = looked_up(environment=request.environment)
+    return {entry.id: entry for entry in (*own, *there)}.values()
 
 
 def budgets_of(unit: LocalUnit, environment: str) -> Budgets:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.unit.operations.conftest import OPERATOR, Site
@@ -13,8 +14,9 @@ from vault.audit.entry import Caller, Entry, EntryKind
 from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.governance.request import DESTRUCTIVE, Request, Verb
 from vault.ids import next_id
-from vault.limits import AGENT_BYTES, AGENT_VOLUMES, BUDGET_SPAN
+from vault.limits import AGENT_BYTES, AGENT_VOLUMES, BUDGET_SPAN, ENVIRONMENT_DELETES
 from vault.operations import behaviour
+from vault.settings import Environment
 
 BOT = Principal(PrincipalKind.AGENT, "deploy-bot", Via.TOKEN)
 UP = 100_000.0
@@ -29,16 +31,18 @@ def deed(
     at: datetime | None = None,
     decision: str = "allow",
     size: Any = 0,
+    by: str = BOT.name,
+    environment: str = "production",
 ) -> None:
-    """One request of the agent's, as the log has it."""
+    """One request of the agent's, or another's, as the log has it."""
     audit, now = site.write.catalog.audit, at or site.clock.now()
     entry = Entry(
         id=next_id("aud", site.clock.now(), after=audit.last_id()),
         at=now,
         uptime=uptime,
         kind=EntryKind.REQUEST,
-        caller=Caller("agent", BOT.name),
-        environment="production",
+        caller=Caller("agent", by),
+        environment=environment,
         volume=volume,
         body={"verb": verb, "decision": decision, "bytes": size},
     )
@@ -80,6 +84,35 @@ def test_no_crowd_of_harmless_requests_hides_a_delete(site: Site) -> None:
     for _ in range(500):
         deed(site, "undelete")
     assert over(site)
+
+
+def test_no_crowd_of_deletes_elsewhere_hides_a_delete(site: Site) -> None:
+    """As many as others may make in another environment: an identity's own count all the same."""
+    for number in range(AGENT_VOLUMES):
+        deed(site, volume=f"vol_{number}")
+    for number in range(ENVIRONMENT_DELETES):
+        deed(site, by=f"bot-{number}", environment="staging")
+    assert over(site)
+
+
+def test_no_crowd_of_deletes_elsewhere_hides_an_environments(site: Site) -> None:
+    """An environment of few deletes counts all of its own, whatever is done beside it."""
+    few = Environment(kind="ephemeral", deletes=2)
+    settings = msgspec.structs.replace(site.write.settings, environments={"preview": few})
+    unit = replace(site.write, settings=settings)
+    for number in range(2):
+        deed(site, by=f"bot-{number}", environment="preview")
+    for number in range(3):
+        deed(site, by="another", environment="staging", volume=f"vol_{number}")
+    request = Request(
+        verb=Verb.DELETE,
+        volume="one-more",
+        volume_id="vol_one_more",
+        environment="preview",
+        principal=BOT,
+    )
+    (told,) = behaviour.gather(unit, request, site.clock.now(), UP)[0]
+    assert told.startswith("the environment preview has a budget of 2 deletes")
 
 
 def test_what_another_home_has_done_does_not_count_for_good(site: Site) -> None:
