@@ -9,12 +9,13 @@ import pwd
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from msgspec.structs import replace
 
 from vault import operations, repository
 from vault.catalog.database import open_catalog
@@ -301,4 +302,4 @@ def _principal(role: RoleName) -> Principal:
 
 def _fields(unit: LocalUnit) -> dict[str, Any]:
     """A unit's own parts, to be widened by further rights."""
-    return {name: getattr(unit, name) for name in unit.__dataclass_fields__}
+    return {name: getattr(unit, name) for name in unit.__struct_fields__}

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
 
 import cedarpy
+import msgspec
+from msgspec.structs import replace
 
 from vault.errors import SettingsError
 from vault.governance.decision import Allow, Ask, Decision, Deny
@@ -28,8 +29,7 @@ _DIGEST_LENGTH: Final = 16
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One policy of the set: its @id, what it @says, whether it permits or forbids.
 
     `asks`: approvals lift it (@ask). `wants` is what would satisfy it (@wants), where it says so.

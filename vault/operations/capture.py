@@ -6,7 +6,6 @@ again, and marked as torn where it would not hold still. The last put is the com
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
@@ -33,8 +32,7 @@ from vault.repository.snapshot import SnapshotRecord, read_snapshot
 from vault.repository.writer import Recording, VolumeFacts, WriterParts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapturePlan:
+class CapturePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is captured from where: the volume itself, or its quarantined data for a tombstone.
 
     `saved_for` is the snapshot that is about to be restored over it.
@@ -46,12 +44,11 @@ class CapturePlan:
     saved_for: str = ""
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(msgspec.Struct):
     """What a merge met: findings, and inodes whose first name could not be stored."""
 
-    lost: dict[int, bytes] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    lost: dict[int, bytes] = msgspec.field(default_factory=dict)
+    findings: list[Finding] = msgspec.field(default_factory=list)
 
 
 def capture(unit: WriteUnit, plan: CapturePlan) -> tuple[SnapshotRecord, tuple[Finding, ...]]:

@@ -9,9 +9,10 @@ rename leaves the volume in place and `settle` abandons the delete; a crash afte
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+
+import msgspec
 
 from vault.errors import SourceError, SourceReplaced, VolumeTombstoned
 from vault.governance.request import Verb
@@ -31,8 +32,7 @@ from vault.repository.journal import StoredEvent
 _UNSETTLED: Final = (State.REQUESTED, State.QUARANTINING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeletePlan:
+class DeletePlan(msgspec.Struct, frozen=True, kw_only=True):
     """One delete, decided and without effect: which volume, where it goes, how long undoable."""
 
     volume: Volume
