@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -58,7 +57,7 @@ class Opened:
         wish = operations.establish.Founding(
             home=home,
             store_url=f"file://{home / 'store'}" if store is None else store,
-            writer_name=socket.gethostname(),
+            writer_name=os.uname().nodename,
             profile=profile,
             recipients=recipients,
             environment=environment,
@@ -122,7 +121,7 @@ class Opened:
         wish = operations.rebuild.Joining(
             home=home or settings.home(os.environ),
             store_url=store,
-            writer_name=socket.gethostname(),
+            writer_name=os.uname().nodename,
             profile=profile,
         )
         with settings.usable(wish.home):

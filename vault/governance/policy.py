@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 import cedarpy
@@ -22,7 +22,7 @@ from vault.errors import SettingsError
 from vault.governance.decision import Allow, Ask, Decision, Deny
 from vault.governance.facts import ApprovalFact, Facts
 
-_FOLDER: Final = "policies"
+_FOLDER: Final = Path(__file__).with_name("policies")
 _DEFAULTS: Final = "default.cedar"
 _SCHEMA: Final = "schema.cedarschema"
 _DIGEST_LENGTH: Final = 16
@@ -115,7 +115,7 @@ def default_policies() -> Policies:
 
 def shipped(name: str = _DEFAULTS) -> str:
     """A shipped file of rules, or their schema."""
-    return files("vault.governance").joinpath(_FOLDER, name).read_text("utf-8")
+    return (_FOLDER / name).read_text("utf-8")
 
 
 def check(own: str) -> str:
