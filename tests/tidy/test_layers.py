@@ -145,7 +145,7 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "biscuit_auth": ("vault.governance.biscuits",),
     "apprise": ("vault.messenger.services",),
     "requests": (),
-    "dateutil": ("vault.governance.intent",),
+    "dateutil": ("vault.governance.recurrence",),
     "click": (),
     "moto": (),
     "pytest": (),
