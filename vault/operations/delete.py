@@ -20,9 +20,14 @@ from vault.ids import new_id
 from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import State, Tombstone
 from vault.lifecycle.volume import Volume
-from vault.operations.capture import refuse_closed
 from vault.operations.gate import admit, question_of
-from vault.operations.identity import identity_text, insist_own, is_registered, read_identity
+from vault.operations.identity import (
+    identity_text,
+    insist_own,
+    is_registered,
+    read_identity,
+    refuse_closed,
+)
 from vault.operations.record import Draft, record, refresh
 from vault.operations.unit import WriteUnit, exclusive, window_of
 from vault.operations.uptime import accumulated_uptime
