@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
+
+import msgspec
 
 from vault.errors import UsageError
 
@@ -18,8 +19,7 @@ _LONGEST: Final = timedelta(days=36_525)
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-@dataclass(frozen=True, slots=True)
-class BootTime:
+class BootTime(msgspec.Struct, frozen=True):
     """How long this boot has lasted: `boot` names the boot, `seconds` count suspend too."""
 
     boot: str

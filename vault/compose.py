@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import os
 import pwd
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from msgspec.structs import replace
 
 from vault import operations, repository
 from vault.catalog.database import open_catalog
@@ -47,7 +47,7 @@ INDEX = "index.db"
 _TRACKER_TOKEN = "VAULT_TRACKER_TOKEN"
 _FILLED = "filled"
 _ADAPTERS = "vault.adapters"  # the group of entry points
-_DISTRIBUTION = "vault-softdelete"
+_OWN_ADAPTERS = {"directory": "adapters.directory"}  # each with a function `provider`
 _CHARTER = "charter"  # the highest number that was seen
 
 
@@ -192,39 +192,31 @@ def join_vault(wish: Joining, kit: RecoveryKit) -> None:
 
 
 class _Installed(Mapping[str, "Provider"]):
-    """The adapters that installed distributions announce, by name; none is made before its use.
+    """The adapters that are there, by name; none is made before its use.
 
-    This distribution's own are looked for first: to ask all that are installed takes longer.
+    Those that come with vault are known: to ask what other distributions announce takes longer.
     """
 
     def __init__(self) -> None:
         self._made: dict[str, Provider] = {}
 
     @cached_property
-    def _own(self) -> dict[str, Any]:
-        metadata = import_module("importlib.metadata")
-        try:
-            points = metadata.distribution(_DISTRIBUTION).entry_points
-        except metadata.PackageNotFoundError:  # it runs from a folder
-            return {}
-        return {point.name: point for point in points.select(group=_ADAPTERS)}
-
-    @cached_property
-    def _points(self) -> dict[str, Any]:
+    def _announced(self) -> dict[str, Any]:
         points = import_module("importlib.metadata").entry_points(group=_ADAPTERS)
-        return {point.name: point for point in points} | self._own
+        return {point.name: point for point in points}
 
     def __getitem__(self, name: str) -> Provider:
         if name not in self._made:
-            point = self._own.get(name) or self._points[name]
-            self._made[name] = point.load()()
+            own = _OWN_ADAPTERS.get(name)
+            make = import_module(own).provider if own else self._announced[name].load()
+            self._made[name] = make()
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._points)
+        return iter(_OWN_ADAPTERS | self._announced)
 
     def __len__(self) -> int:
-        return len(self._points)
+        return len(_OWN_ADAPTERS | self._announced)
 
 
 def installed_providers() -> Mapping[str, Provider]:
@@ -289,7 +281,7 @@ def _profile(settings: Settings, role: RoleName) -> str | None:
 
 def _principal(role: RoleName) -> Principal:
     """The operator by name for what people do; the process itself for what it does alone."""
-    host = socket.gethostname()
+    host = os.uname().nodename
     if role in ("purger", "collector"):
         return Principal(PrincipalKind.SERVICE, f"{role}@{host}")
     try:
@@ -301,4 +293,4 @@ def _principal(role: RoleName) -> Principal:
 
 def _fields(unit: LocalUnit) -> dict[str, Any]:
     """A unit's own parts, to be widened by further rights."""
-    return {name: getattr(unit, name) for name in unit.__dataclass_fields__}
+    return {name: getattr(unit, name) for name in unit.__struct_fields__}

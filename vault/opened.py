@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from msgspec.structs import replace
 
 from vault import compose, operations, repository, settings
 from vault.errors import UsageError
@@ -57,7 +57,7 @@ class Opened:
         wish = operations.establish.Founding(
             home=home,
             store_url=f"file://{home / 'store'}" if store is None else store,
-            writer_name=socket.gethostname(),
+            writer_name=os.uname().nodename,
             profile=profile,
             recipients=recipients,
             environment=environment,
@@ -121,7 +121,7 @@ class Opened:
         wish = operations.rebuild.Joining(
             home=home or settings.home(os.environ),
             store_url=store,
-            writer_name=socket.gethostname(),
+            writer_name=os.uname().nodename,
             profile=profile,
         )
         with settings.usable(wish.home):

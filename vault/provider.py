@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -83,8 +82,7 @@ def order_key(path: bytes) -> bytes:
     return path.replace(b"/", b"\0")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceIdentity:
+class SourceIdentity(msgspec.Struct, frozen=True):
     """What makes this source this one and no other: `kind` and its own terms, as text.
 
     For a directory: `device` and `inode` of its root. Unique across environments.
@@ -94,8 +92,7 @@ class SourceIdentity:
     terms: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """Something a capture or restore met and worked around; `what` is a stable word."""
 
     # vanished, unreadable, changing, type-changed, not-captured, not-restored, extra, displaced,
@@ -156,8 +153,7 @@ class Restoration(Protocol):
         """Apply what must come last (modes and times of directories) and make all durable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantine:
+class Quarantine(msgspec.Struct, frozen=True):
     """Where a tombstoned volume's data wait: the place they left and the place they are."""
 
     tombstone: str
@@ -175,8 +171,7 @@ class Whereabouts(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class PurgePermit:
+class PurgePermit(msgspec.Struct, frozen=True):
     """Leave to destroy one quarantined volume. Only `operations/purge.py` makes one."""
 
     quarantine: Quarantine

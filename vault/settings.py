@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-import platformdirs
 
 from vault import limits
 from vault.clock import format_span, format_time, parse_span
@@ -231,7 +231,8 @@ def home(environ: Mapping[str, str]) -> Path:
     given = environ.get("VAULT_HOME", "")
     if given:
         return Path(given).expanduser().absolute()
-    return platformdirs.user_data_path("vault", appauthor=False)
+    usual: Path = import_module("platformdirs").user_data_path("vault", appauthor=False)
+    return usual
 
 
 @contextmanager

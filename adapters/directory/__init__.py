@@ -18,5 +18,5 @@ else:
 
 
 def provider() -> Provider:
-    """Make the provider: the entry point of the group `vault.adapters`."""
+    """Make the provider, as the entry points of other adapters do."""
     return DirectoryProvider(SystemClock())

@@ -7,8 +7,9 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from adapters.directory import config
 from adapters.directory.failures import GONE, NOT_A_DIRECTORY, shown
@@ -21,8 +22,7 @@ _ATTEMPTS: Final = 5
 _NOTHING_CHANGED: Final = "Nothing was changed."
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """The same as a Quarantine, in this adapter's terms.
 
     `anchor` is the directory that the trash stands in: the volume's parent, or (`inside`) the

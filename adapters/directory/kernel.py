@@ -7,8 +7,9 @@ import errno
 import functools
 import os
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 _RENAME_NOREPLACE: Final = 1
 _AT_EMPTY_PATH: Final = 0x1000
@@ -21,8 +22,7 @@ O_PATH: Final[int] = getattr(os, "O_PATH", 0)
 O_NOATIME: Final[int] = getattr(os, "O_NOATIME", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Extra:
+class Extra(msgspec.Struct, frozen=True):
     """What statx tells beyond stat; None where the system does not say. `born_ns` is birth time."""
 
     born_ns: int | None

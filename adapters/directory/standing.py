@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from adapters.directory.metadata import Metadata
 from adapters.directory.trail import Journey
@@ -14,8 +15,7 @@ from vault.provider import Entry
 _OWN: Final = 0o700  # what the owner needs to write below; ACLs and read-only folders lack it
 
 
-@dataclass(slots=True)
-class _Level:
+class _Level(msgspec.Struct):
     """An open directory: what it was like, the entry that describes it, whether it changed."""
 
     before: os.stat_result

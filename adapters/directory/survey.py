@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from adapters.directory import comparison, config, listing
 from adapters.directory.failures import Findings
@@ -12,8 +13,7 @@ from adapters.directory.trail import Journey
 from vault.provider import Entry, Kind
 
 
-@dataclass(slots=True)
-class _Level:
+class _Level(msgspec.Struct):
     """The names of an open directory that no entry has met yet."""
 
     names: Iterator[bytes]

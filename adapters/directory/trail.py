@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from adapters.directory.identity import OPEN_DIRECTORY
 from vault import limits
 from vault.errors import SourceError
 
 
-@dataclass(slots=True)
-class _Step:
+class _Step(msgspec.Struct):
     fd: int
     device: int
     inode: int

@@ -37,9 +37,10 @@ from vault.codec import passkeys, sshsig
 from vault.governance import biscuits
 from vault.governance.approval import Plan, digest_of_plan
 from vault.governance.books import Books
-from vault.governance.intent import Window, check_window, from_cron, is_open, openings
+from vault.governance.intent import Window
 from vault.governance.policy import Policies, check
 from vault.governance.principal import Principal, PrincipalKind
+from vault.governance.recurrence import check_window, from_cron, is_open, openings
 from vault.governance.request import DESTRUCTIVE, Request, Verb
 from vault.ids import new_id
 from vault.operations import auditing

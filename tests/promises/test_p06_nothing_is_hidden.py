@@ -8,13 +8,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.promises.forgeries import laid_over, newcomers
 from tests.promises.rescuing import rescue, unlike
@@ -181,7 +181,7 @@ def _extends_the_authentic(attacked: Attacked) -> None:
     with attacked.scene.vault() as vault:
         unit = vault._writing
         # On some days a new lock, cut to whole epochs, is longer than the usual terms ask for.
-        longer = msgspec.structs.replace(unit.charter, final_lock_seconds=90 * 86400)
+        longer = replace(unit.charter, final_lock_seconds=90 * 86400)
         report = extend(replace(unit, charter=longer))
         records = {r.header.id: r for r in list_snapshots(unit.reader, unit.charter, [])}
     assert report.short == ()

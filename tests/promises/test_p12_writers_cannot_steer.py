@@ -6,12 +6,12 @@ computed by somebody else, from the charter.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.promises.clocks import believing, later
 from tests.promises.scenes import Scene, answer, make_scene
@@ -211,13 +211,11 @@ def test_a_removed_volume_ages_by_the_calendar_not_at_once(site: Site) -> None:
 def test_snapshots_by_a_key_that_is_not_chartered_count_for_nothing(site: Site) -> None:
     """They are neither wanted nor do they displace what is."""
     genuine = history(site, 10)
-    strangers = replace(site.write.keys, signing=type(site.write.signer)(b"7" * 32))
+    strangers = dataclasses.replace(site.write.keys, signing=type(site.write.signer)(b"7" * 32))
     rogue = replace(site.write, keys=strangers, signer=strangers.signing)
-    member = msgspec.structs.replace(
-        site.write.charter.members[0], key=strangers.signing.public_hex
-    )
+    member = replace(site.write.charter.members[0], key=strangers.signing.public_hex)
     members = (*site.write.charter.members, member)
-    rogue = replace(rogue, charter=msgspec.structs.replace(site.write.charter, members=members))
+    rogue = replace(rogue, charter=replace(site.write.charter, members=members))
     volume = replace(site.write.catalog.volumes.resolve("db"), owner="")  # rogues do not ask
     for _ in range(30):
         site.clock.advance(timedelta(hours=1))

@@ -65,22 +65,60 @@ _HEAVY = {
 }
 
 
-def _loaded(home: Path, *words: str) -> set[str]:
-    """The modules that a command line has loaded when it ends."""
-    program = (
-        "import json, sys; from vault.cli.app import run; run(sys.argv[1:]);"
-        "print(json.dumps(sorted(sys.modules)))"
-    )
+_SPARED = {
+    *("csv", "dateutil", "email", "importlib.metadata", "importlib.resources"),
+    *("platformdirs", "socket", "zipfile", "zoneinfo"),
+}
+"""What a command that does not need it would wait for."""
+
+_DATACLASSES = {
+    # pydantic reads them for the HTTP interface
+    "vault.operations.approve.ApprovalItem",
+    *(f"vault.operations.items.{kind}Item" for kind in ("Finding", "Snapshot", "Tombstone")),
+    "vault.operations.items.VolumeItem",
+    # their texts leave the keys out
+    *(f"vault.codec.keyring.{name}" for name in ("RecoveryKit", "SessionKeys", "WriterKeys")),
+    # `vault --help` loads no msgspec
+    *("vault.cli.app.Family", "vault.cli.parameters._Plain"),
+}
+"""All other values are msgspec's: each dataclass costs a millisecond whenever it is loaded."""
+
+_PROGRAM = """
+import json, sys
+from vault.cli.app import run
+
+status = run(sys.argv[1:])
+made = [
+    f"{name}.{value.__qualname__}"
+    for name, module in sys.modules.items()
+    if name.startswith(("vault.", "adapters."))
+    for value in vars(module).values()
+    if getattr(value, "__module__", "") == name
+    and "__dataclass_fields__" in getattr(value, "__dict__", ())
+]
+print(json.dumps([sorted(sys.modules), made]))
+sys.exit(status)
+"""
+
+
+def _begun(home: Path, *words: str) -> tuple[set[str], set[str]]:
+    """The modules that a command line has loaded when it ends, and our dataclasses in them."""
     environment = dict(os.environ, VAULT_HOME=str(home))
     done = subprocess.run(
-        [sys.executable, "-c", program, *words],
+        [sys.executable, "-c", _PROGRAM, *words],
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
         env=environment,
     )
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    modules, made = json.loads(done.stdout.splitlines()[-1])
+    return set(modules), set(made)
+
+
+def _loaded(home: Path, *words: str) -> set[str]:
+    """The modules that a command line has loaded when it ends."""
+    return _begun(home, *words)[0]
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
@@ -111,6 +149,27 @@ def test_a_snapshot_loads_nothing_that_writes_or_draws(tmp_path: Path) -> None:
     writes = {"adapters.directory.restoration", "adapters.directory.quarantine"}
     keys = "cryptography.hazmat.primitives.serialization"
     assert not loaded & ({"boto3", "pydantic", "rich", keys} | writes)
+
+
+def test_short_commands_begin_with_what_they_need(tmp_path: Path) -> None:
+    """Whoever deletes, undoes, looks or protects waits for no library that does not help."""
+    home, volume = tmp_path / "home", tmp_path / "volume"
+    volume.mkdir()
+    (volume / "notes").write_text("of today\n")
+    store = f"file://{tmp_path}/store?immutable=no"
+    for words in (["init", "--store", store], ["volume", "add", "v", str(volume)]):
+        _loaded(home, *words)
+    for words in (
+        ["snapshot", "v"],
+        ["cat", "v@latest", "notes"],
+        ["delete", "v", "--reason", "no longer used"],
+        ["status"],
+        ["undelete", "--all", "--since", "10m"],
+    ):
+        modules, made = _begun(home, *words)
+        assert modules & _SPARED == set(), words
+        assert ("vault.repository.writer" in modules) == (words[0] == "snapshot"), words
+        assert made - _DATACLASSES == set(), words
 
 
 def test_every_extra_that_is_told_of_is_there() -> None:

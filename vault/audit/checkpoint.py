@@ -17,9 +17,10 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
+
+import msgspec
 
 from vault.audit.merkle import HASH_SIZE
 from vault.codec.signing import SigningKey, verify
@@ -32,8 +33,7 @@ _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _SIGNATURE: Final = re.compile(r"— (\S+) (\S+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True):
     """A tree as its log stood behind it: `origin` names the log, `root` is 32 bytes."""
 
     origin: str

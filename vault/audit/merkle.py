@@ -7,9 +7,10 @@ empty tree's is SHA-256 of nothing. See RFC 6962, section 2.1, and RFC 9162, sec
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
+
+import msgspec
 
 HASH_SIZE: Final = 32
 
@@ -24,8 +25,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Frontier:
+class Frontier(msgspec.Struct, frozen=True):
     """All that appending needs of a tree: its size and the roots of its full subtrees, left first.
 
     There is one subtree for each bit that is set in the size.

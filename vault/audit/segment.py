@@ -7,7 +7,6 @@ written; those bytes are the leaves of the tree.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -33,8 +32,7 @@ class _Body(msgspec.Struct, frozen=True):
     checkpoint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """Entries from index `first` on, as exact bytes; `note` is the signed checkpoint after them."""
 
     first: int

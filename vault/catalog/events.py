@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from vault.catalog.connection import Connection, from_column, to_column
 from vault.lifecycle.event import Event, encode_event
@@ -39,8 +40,7 @@ class StoredEventLike(Protocol):
         """When the store received it."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(msgspec.Struct, frozen=True):
     """An event and where it is stored; a StoredEventLike."""
 
     event: Event

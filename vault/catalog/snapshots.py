@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from vault.catalog.connection import Connection, to_column
 from vault.catalog.naming import find_id
@@ -16,8 +16,7 @@ from vault.lifecycle.attack import Change
 from vault.lifecycle.retention import Keep
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotRow:
+class SnapshotRow(msgspec.Struct, frozen=True, kw_only=True):
     """A committed snapshot. Sizes in bytes; `stored_at` is the store's time.
 
     `locked_until` is the latest lock that is known here; it was `retain_until` at birth.

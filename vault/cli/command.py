@@ -7,10 +7,10 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
+import msgspec
 import typer
 
 from vault.cli.failure import report
@@ -43,8 +43,7 @@ Profile = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Away:
+class Away(msgspec.Struct, frozen=True):
     """A vault that is not set up here: its store, the kit, the profile to read with."""
 
     store: str | None = None
@@ -52,8 +51,7 @@ class Away:
     profile: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One run of a command: where its answer goes and whose settings it uses."""
 
     output: Output

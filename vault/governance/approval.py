@@ -7,7 +7,6 @@ environment, why, under which rules, and until when: whatever changes makes anot
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -164,13 +163,12 @@ class Roster:
             self._disabled.discard(name)
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct):
     """A plan that waits, or waited: who agreed (name → signature), who refused, whether used."""
 
     plan: Plan
-    signatures: dict[str, str] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
+    signatures: dict[str, str] = msgspec.field(default_factory=dict)
+    keys: dict[str, str] = msgspec.field(default_factory=dict)
     rejected_by: str = ""
     rejected_for: str = ""
     used: bool = False

@@ -7,16 +7,16 @@ nobody can set them. What would exceed a budget is held; it is not slowed down.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 from vault.clock import format_span
 from vault.governance.principal import PrincipalKind
 from vault.limits import BUDGETS_LOOKED_AT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """One destructive request that was allowed, or is about to be. `uptime` is in seconds."""
 
     caller: str
@@ -26,8 +26,7 @@ class Deed:
     uptime: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """So much in any `span`: requests, distinct volumes, bytes. 0 is no limit."""
 
     span: timedelta
@@ -36,8 +35,7 @@ class Budget:
     bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budgets:
+class Budgets(msgspec.Struct, frozen=True, kw_only=True):
     """The budgets of each kind of identity, and of an environment with all its identities."""
 
     human: Budget

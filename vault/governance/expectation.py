@@ -15,7 +15,6 @@ What a case does not say is as `Case` has it: the usual, with nothing in the way
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -63,8 +62,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     case: tuple[Case, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseResult:
+class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a case: `met` where the answer, and the rules that it names, are as expected.
 
     `name` is the case's own, or its number and verb.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -49,8 +48,7 @@ class ApprovalFact(StrEnum):
     GIVEN = "given"
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(msgspec.Struct, frozen=True):
     """Something unusual: `name` is a stable word, `number` what was measured, `says` in words."""
 
     name: str
@@ -58,8 +56,7 @@ class Signal:
     says: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for one request at one moment.
 
     `class_` is protected or ephemeral. `quorum` is how many approvals the environment wants for

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -32,8 +31,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-@dataclass(slots=True)
-class Standing:
+class Standing(msgspec.Struct):
     """A grant and what became of it: asked for, given (by whom), revoked; what it was used for."""
 
     terms: Grant

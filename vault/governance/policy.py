@@ -9,27 +9,27 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 import cedarpy
+import msgspec
+from msgspec.structs import replace
 
 from vault.errors import SettingsError
 from vault.governance.decision import Allow, Ask, Decision, Deny
 from vault.governance.facts import ApprovalFact, Facts
 
-_FOLDER: Final = "policies"
+_FOLDER: Final = Path(__file__).with_name("policies")
 _DEFAULTS: Final = "default.cedar"
 _SCHEMA: Final = "schema.cedarschema"
 _DIGEST_LENGTH: Final = 16
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One policy of the set: its @id, what it @says, whether it permits or forbids.
 
     `asks`: approvals lift it (@ask). `wants` is what would satisfy it (@wants), where it says so.
@@ -115,7 +115,7 @@ def default_policies() -> Policies:
 
 def shipped(name: str = _DEFAULTS) -> str:
     """A shipped file of rules, or their schema."""
-    return files("vault.governance").joinpath(_FOLDER, name).read_text("utf-8")
+    return (_FOLDER / name).read_text("utf-8")
 
 
 def check(own: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 
 class PrincipalKind(StrEnum):
@@ -24,8 +25,7 @@ class Via(StrEnum):
     PROCESS = "process"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """One identity as a request shows it: `name` is unique, for example `ann@host` or `deploy-bot`.
 
     `environment` is the only one that it reaches (empty: all of this home's). `verbs` and

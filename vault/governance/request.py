@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from vault.governance.principal import Principal
 
@@ -51,8 +52,7 @@ DESTRUCTIVE: Final = frozenset(
 """What takes something away from somebody, or a safeguard from something."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request. `volume` is its name (empty for what is about no volume), `volume_id` its id.
 
     `task` is what the requester works on (or empty), `bytes` the volume's size at its last

@@ -6,7 +6,6 @@ It is asked by `vault.tracker`; here its answer becomes a task, or words for why
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import msgspec
@@ -19,8 +18,7 @@ _REDIRECTS: Final = range(300, 400)
 _NAME_MAX: Final = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came back: `failure` says in words why nothing did, and is empty where something did."""
 
     status: int = 0

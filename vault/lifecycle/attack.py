@@ -8,7 +8,6 @@ this very volume. A day is looked at together, so that a burst and an hourly tri
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -33,8 +32,7 @@ class Change(msgspec.Struct, frozen=True):
     replaced: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot as the judgement sees it; `change` is None where nobody could count."""
 
     stored_at: datetime
@@ -42,8 +40,7 @@ class Counts:
     change: Change | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """One reason for an alarm: `name` is a stable word, `number` what was measured."""
 
     name: str
@@ -51,16 +48,14 @@ class Sign:
     says: str
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
+class Suspicion(msgspec.Struct, frozen=True):
     """Why a volume looks attacked; `before` is its last snapshot from before that day."""
 
     signs: tuple[Sign, ...]
     before: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Day:
+class _Day(msgspec.Struct, frozen=True):
     """What came together in one day; `base` is how much there was."""
 
     base: int
@@ -74,8 +69,7 @@ class _Day:
         return self.replaced / self.base if self.base else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Usual:
+class _Usual(msgspec.Struct, frozen=True):
     """The share of a day, and what the volume's contents shrink to; None where that is unknown."""
 
     share: float

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from vault import limits
 from vault.lifecycle.schedule import next_after
@@ -28,8 +30,7 @@ class Task(StrEnum):
     VERIFY = "verify"
 
 
-@dataclass(frozen=True, slots=True)
-class Duty:
+class Duty(msgspec.Struct, frozen=True):
     """One thing to do now; `since` is when it became due."""
 
     task: Task
@@ -38,8 +39,7 @@ class Duty:
     tombstone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
+class Rhythm(msgspec.Struct, frozen=True):
     """How often the daemon does what has no schedule of its own; None is never."""
 
     verify: timedelta = timedelta(days=1)
@@ -49,8 +49,7 @@ class Rhythm:
     stamp: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What was done last, by the same clock as `now`; None or absent is never.
 
     `captured` holds when each volume's newest snapshot was stored, `attempted` when a duty was last
@@ -59,8 +58,8 @@ class Facts:
     """
 
     started_at: datetime
-    captured: Mapping[str, datetime] = field(default_factory=dict)
-    attempted: Mapping[tuple[Task, str], datetime] = field(default_factory=dict)
+    captured: Mapping[str, datetime] = msgspec.field(default_factory=dict)
+    attempted: Mapping[tuple[Task, str], datetime] = msgspec.field(default_factory=dict)
     extended_at: datetime | None = None
     verified_at: datetime | None = None
     stamped_at: datetime | None = None

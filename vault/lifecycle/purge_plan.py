@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from vault import limits
 from vault.clock import format_span, format_time
 from vault.lifecycle.tombstone import State, Tombstone
 
 
-@dataclass(frozen=True, slots=True)
-class FinalSnapshot:
+class FinalSnapshot(msgspec.Struct, frozen=True):
     """What the purger itself found in the store about the snapshot taken after the quarantine.
 
     `locked_until` is the earliest lock of all that the snapshot needs; `verified` says that all of
@@ -29,8 +29,7 @@ class FinalSnapshot:
     unread: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PurgeEvidence:
+class PurgeEvidence(msgspec.Struct, frozen=True):
     """All that the decision rests on. Durations of windows and locks are the charter's.
 
     `uptime` is the accumulated boot time in seconds, which counts where the store has no clock of
@@ -51,8 +50,7 @@ class PurgeEvidence:
     agreed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """One condition that is not met: `until` is when time alone will have met it, if it will."""
 
     code: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -105,8 +104,7 @@ class Claim(StrEnum):
     OWNER_SILENT = "owner_silent"
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotFacts:
+class SnapshotFacts(msgspec.Struct, frozen=True):
     """What retention knows of a snapshot: `stored_at` is the store's time, `writer` who signed."""
 
     id: str
@@ -116,8 +114,7 @@ class SnapshotFacts:
     writer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How a volume stands with retention.
 
     `frozen` says why nothing of it may expire (vanished, replaced, tombstoned, held) or is empty.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from vault.clock import parse_span
 from vault.errors import UsageError
@@ -35,8 +36,7 @@ _HORIZON_DAYS: Final = 366 * 8
 """A leap day can be eight years away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(msgspec.Struct, frozen=True):
     """The five fields as sets of numbers; Sunday is 0.
 
     `either` says that both day fields are restricted: then a day that fits one of them is enough.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from vault import limits
 from vault.clock import format_time
@@ -84,8 +86,7 @@ def step(state: State, event: EventType) -> State:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Tombstone:
+class Tombstone(msgspec.Struct, frozen=True):
     """One delete and what became of it.
 
     All times are the store's. `undo_until` is set once the volume is quarantined and ends the time

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from vault.clock import format_time
 from vault.errors import TransitionRefused, UsageError
@@ -82,8 +84,7 @@ _ALARMS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(msgspec.Struct, frozen=True):
     """One volume. All times are the store's.
 
     `alarm` (vanished, replaced, destroyed, attacked, or empty) stays until a person has

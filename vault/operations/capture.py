@@ -6,7 +6,6 @@ again, and marked as torn where it would not hold still. The last put is the com
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
@@ -17,13 +16,17 @@ from vault.errors import (
     RepositoryError,
     SourceReplaced,
     SourceVanished,
-    VolumeTombstoned,
-    VolumeUnknown,
 )
 from vault.lifecycle.event import EventType
 from vault.lifecycle.retention import lock_target, parse_keep
 from vault.lifecycle.volume import Volume, VolumeState
-from vault.operations.identity import found_at, identity_text, insist_own, is_registered
+from vault.operations.identity import (
+    found_at,
+    identity_text,
+    insist_own,
+    is_registered,
+    refuse_closed,
+)
 from vault.operations.record import Draft, record, refresh
 from vault.operations.suspect import look_for_attack
 from vault.operations.unit import WriteUnit, exclusive
@@ -33,8 +36,7 @@ from vault.repository.snapshot import SnapshotRecord, read_snapshot
 from vault.repository.writer import Recording, VolumeFacts, WriterParts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapturePlan:
+class CapturePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is captured from where: the volume itself, or its quarantined data for a tombstone.
 
     `saved_for` is the snapshot that is about to be restored over it.
@@ -46,12 +48,11 @@ class CapturePlan:
     saved_for: str = ""
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(msgspec.Struct):
     """What a merge met: findings, and inodes whose first name could not be stored."""
 
-    lost: dict[int, bytes] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    lost: dict[int, bytes] = msgspec.field(default_factory=dict)
+    findings: list[Finding] = msgspec.field(default_factory=list)
 
 
 def capture(unit: WriteUnit, plan: CapturePlan) -> tuple[SnapshotRecord, tuple[Finding, ...]]:
@@ -112,22 +113,6 @@ def check_source(unit: WriteUnit, provider: Provider, plan: CapturePlan) -> Sour
     if found is not None:
         raise _replaced(plan)
     raise _lost(plan, "is not there any more")
-
-
-def refuse_closed(volume: Volume) -> None:
-    """Raise VolumeTombstoned or VolumeUnknown for a volume that is not in its place by right."""
-    if volume.state is VolumeState.TOMBSTONED:
-        raise VolumeTombstoned(
-            f"“{volume.name}” is deleted",
-            safe="Its data wait in quarantine, its snapshots are stored.",
-            hint=f"Bring it back with: vault undelete {volume.tombstone}",
-        )
-    if volume.state is VolumeState.REMOVED:
-        raise VolumeUnknown(
-            f"“{volume.name}” is protected no longer",
-            safe="What is stored of it stays.",
-            hint=f"Protect it again: vault volume add {volume.name} {volume.location}",
-        )
 
 
 def _lost(plan: CapturePlan, how: str) -> SourceVanished:

@@ -9,9 +9,10 @@ rename leaves the volume in place and `settle` abandons the delete; a crash afte
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+
+import msgspec
 
 from vault.errors import SourceError, SourceReplaced, VolumeTombstoned
 from vault.governance.request import Verb
@@ -19,9 +20,14 @@ from vault.ids import new_id
 from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import State, Tombstone
 from vault.lifecycle.volume import Volume
-from vault.operations.capture import refuse_closed
 from vault.operations.gate import admit, question_of
-from vault.operations.identity import identity_text, insist_own, is_registered, read_identity
+from vault.operations.identity import (
+    identity_text,
+    insist_own,
+    is_registered,
+    read_identity,
+    refuse_closed,
+)
 from vault.operations.record import Draft, record, refresh
 from vault.operations.unit import WriteUnit, exclusive, window_of
 from vault.operations.uptime import accumulated_uptime
@@ -31,8 +37,7 @@ from vault.repository.journal import StoredEvent
 _UNSETTLED: Final = (State.REQUESTED, State.QUARANTINING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeletePlan:
+class DeletePlan(msgspec.Struct, frozen=True, kw_only=True):
     """One delete, decided and without effect: which volume, where it goes, how long undoable."""
 
     volume: Volume

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
+
+import msgspec
+from msgspec.structs import replace
 
 from vault.errors import SourceOverlaps, UsageError, VolumeExists
 from vault.governance.request import Verb
@@ -28,8 +30,7 @@ _NAME_MOST: Final = 255
 """Characters of a name: what fits into a path of the HTTP interface."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolment:
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
     """What a volume is to be: empty texts take the settings' defaults."""
 
     name: str

@@ -5,8 +5,10 @@ Nothing is asked for here: no gate is passed, no approval waits, no budget or gr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from vault.errors import IdentityUnknown, UsageError
 from vault.governance.decision import Decision

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from vault.audit.entry import EntryKind
 from vault.errors import UsageError
@@ -11,8 +11,7 @@ from vault.operations.ledger import administer, enter
 from vault.operations.unit import LocalUnit, RecordUnit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FreezeItem:
+class FreezeItem(msgspec.Struct, frozen=True, kw_only=True):
     """An identity that waits for a person, or everyone (`*`), with the reason."""
 
     name: str

@@ -9,11 +9,11 @@ and no effect is without its entry.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from vault.audit.entry import EntryKind
 from vault.clock import format_span
@@ -37,8 +37,7 @@ _NEVER_WAITS: Final = frozenset((Verb.RESTORE,))
 """Who brings data back is let pass though the log cannot be written now; its entry waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What is asked for: of a volume (its name and id), or about an environment or anything else.
 
     `about` says in words what an administrative request would change.
@@ -58,15 +57,13 @@ def question_of(verb: Verb, volume: Volume, *, reason: str = "", task: str = "")
     return Question(verb, volume.name, volume.id, volume.environment, reason, task)
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True):
     """A request that was let pass: `request` is its entry's id in the audit log."""
 
     request: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A request with all that is known of it; `grant` and `ask` are what it would use up.
 
     `tracked` is its task, where a tracker knows it and vault does not.

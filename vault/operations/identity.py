@@ -1,9 +1,9 @@
-"""Whose a volume is: which source it is at its place, and which host looks after it."""
+"""Whose a volume is: which source it is at its place, if it is there, and which host's."""
 
 from __future__ import annotations
 
-from vault.errors import SourceVanished, VolumeElsewhere
-from vault.lifecycle.volume import Volume
+from vault.errors import SourceVanished, VolumeElsewhere, VolumeTombstoned, VolumeUnknown
+from vault.lifecycle.volume import Volume, VolumeState
 from vault.operations.unit import WriteUnit
 from vault.provider import Provider, SourceIdentity
 
@@ -45,4 +45,20 @@ def insist_own(unit: WriteUnit, volume: Volume) -> None:
             f"“{volume.name}” is looked after by another host, or by a former home of this one",
             safe="Nothing was changed.",
             hint=f"Do this there; to take it over here: vault volume acknowledge {volume.name}",
+        )
+
+
+def refuse_closed(volume: Volume) -> None:
+    """Raise VolumeTombstoned or VolumeUnknown for a volume that is not in its place by right."""
+    if volume.state is VolumeState.TOMBSTONED:
+        raise VolumeTombstoned(
+            f"“{volume.name}” is deleted",
+            safe="Its data wait in quarantine, its snapshots are stored.",
+            hint=f"Bring it back with: vault undelete {volume.tombstone}",
+        )
+    if volume.state is VolumeState.REMOVED:
+        raise VolumeUnknown(
+            f"“{volume.name}” is protected no longer",
+            safe="What is stored of it stays.",
+            hint=f"Protect it again: vault volume add {volume.name} {volume.location}",
         )

@@ -6,8 +6,9 @@ they have their place. A crash in between leaves them waiting, and the next comm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from vault import operations
 from vault.audit.entry import Caller, Entry, EntryKind
@@ -21,19 +22,21 @@ _UNSAID: Final = frozenset(("proof", "made_at"))
 """What nobody has to read in order to agree to a change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where something happened: an environment's name, a volume's id; empty for neither."""
 
     environment: str = ""
     volume: str = ""
 
 
+_NOWHERE: Final = Place()
+
+
 def enter(
     unit: RecordUnit,
     kind: EntryKind,
     body: dict[str, Any],
-    place: Place = Place(),
+    place: Place = _NOWHERE,
     *,
     about: str = "",
 ) -> Entry:

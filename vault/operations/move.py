@@ -6,7 +6,7 @@ volume ever was, and what was deleted before stays where it was deleted.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from vault.errors import UsageError
 from vault.governance.request import Verb

@@ -7,7 +7,6 @@ which the audit log has, goes on. Where people are enrolled, they agree before a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -30,8 +29,7 @@ from vault.operations.unit import LocalUnit, RecordUnit
 FILE: Final = homes.RULES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyReport:
+class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
     """The rules in force: their digest, the shipped text, the home's own, and what is amiss."""
 
     digest: str
@@ -40,8 +38,7 @@ class PolicyReport:
     complaint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """A request of the past that other rules would have answered otherwise."""
 
     id: str
@@ -155,8 +152,7 @@ def facts_of(entry: Entry) -> Facts | None:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True, kw_only=True):
     """The rules with the file as it is (None: it cannot be used), and the text that held before.
 
     `amiss` says why the file does not hold.

@@ -10,9 +10,10 @@ ends. A crash after the deciding step is finished by the next pass.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec.structs import replace
 
 from vault import limits
 from vault.errors import SourceError, SourceVanished, VaultError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from vault.audit.entry import EntryKind
 from vault.catalog.events import EventRow
@@ -21,8 +22,7 @@ from vault.store.names import digest_of
 _DOUBTS: Final = frozenset(("gap", "feature-unknown", "unreadable", "gone"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """An event that is not yet signed."""
 
     type: EventType
@@ -30,7 +30,7 @@ class Draft:
     tombstone: str = ""
     reason: str = ""
     task: str = ""
-    details: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:

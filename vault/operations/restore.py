@@ -7,7 +7,6 @@ its present state is captured first, so that a restore can be undone like everyt
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import accumulate
@@ -42,8 +41,7 @@ from vault.repository.snapshot import SnapshotRecord
 _FILE: Final = Kind.FILE.value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestorePlan:
+class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """One restore, decided and without effect."""
 
     record: SnapshotRecord
@@ -53,16 +51,15 @@ class RestorePlan:
     doubts: tuple[Finding, ...] = ()
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(msgspec.Struct):
     """What a restore has done so far."""
 
     files: int = 0
     bytes: int = 0
     written: int = 0
     skipped: int = 0
-    lost: FindingLog = field(default_factory=lambda: FindingLog("not-restored"))
-    unmatched: set[str] = field(default_factory=set)
+    lost: FindingLog = msgspec.field(default_factory=lambda: FindingLog("not-restored"))
+    unmatched: set[str] = msgspec.field(default_factory=set)
 
 
 def plan_restore(unit: ReadUnit, request: RestoreRequest) -> RestorePlan:

@@ -9,7 +9,8 @@ import msgspec
 
 from vault.audit.entry import EntryKind
 from vault.errors import TaskUnknown, UsageError, WindowUnknown
-from vault.governance.intent import Task, Window, check_window, from_cron
+from vault.governance.intent import Task, Window
+from vault.governance.recurrence import check_window, from_cron
 from vault.governance.request import Verb
 from vault.ids import match_prefix, new_id
 from vault.operations.ledger import administer

@@ -6,10 +6,11 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from vault import limits
 from vault.clock import format_span
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from vault.store.contract import Reader, ReapingStore, RecordingStore, WritableStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalUnit:
+class LocalUnit(msgspec.Struct, frozen=True, kw_only=True):
     """What needs no store: a home, its settings, its catalog; enough to say how things stand.
 
     `tracker` knows tasks that vault does not; None where there is none.
@@ -47,14 +47,13 @@ class LocalUnit:
     tracker: Tracker | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadUnit(LocalUnit):
+class ReadUnit(LocalUnit, frozen=True, kw_only=True):
     """The right to look: the store's Reader, the charter, the adapters."""
 
     reader: Reader
     charter: Charter
     providers: Mapping[str, Provider]
-    tampering: list[Tampering] = field(default_factory=list)
+    tampering: list[Tampering] = msgspec.field(default_factory=list)
 
     def provider(self, name: str) -> Provider:
         """The adapter of this name. Raises ExtraMissing."""
@@ -68,8 +67,7 @@ class ReadUnit(LocalUnit):
             ) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordUnit(ReadUnit):
+class RecordUnit(ReadUnit, frozen=True, kw_only=True):
     """A ReadUnit that may add signed records."""
 
     store: RecordingStore
@@ -77,8 +75,7 @@ class RecordUnit(ReadUnit):
     role: Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteUnit(RecordUnit):
+class WriteUnit(RecordUnit, frozen=True, kw_only=True):
     """The daemon's and the operator's: create and extend, never delete."""
 
     store: WritableStore
@@ -86,8 +83,7 @@ class WriteUnit(RecordUnit):
     index: LocalIndex
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectUnit(ReadUnit):
+class CollectUnit(ReadUnit, frozen=True, kw_only=True):
     """The collector's: the only one that holds a Reaper."""
 
     store: ReapingStore

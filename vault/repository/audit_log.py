@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
+
+import msgspec
 
 from vault.audit.merkle import Frontier
 from vault.audit.segment import Segment, read_segment
@@ -32,8 +33,7 @@ SHELF: Final = Shelf(KIND, PREFIX, roles=("writer", "purger"))
 _NAME: Final = re.compile(r"audit/([0-9a-f]{16})/([0-9]{12})-[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSegment:
+class StoredSegment(msgspec.Struct, frozen=True):
     """A segment in the store; `stored_at` is when the store received its first version."""
 
     segment: Segment

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, TypeAlias
+
+import msgspec
 
 from vault.errors import Corrupt, ObjectMissing
 from vault.limits import BYTES_IN_FLIGHT, MAX_RECORD
@@ -30,8 +31,7 @@ _READERS: Final = 8
 _READS_AHEAD: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Tampering:
+class Tampering(msgspec.Struct, frozen=True):
     """Something in the store that is not as vault left it; `what` is a stable word.
 
     marker (a delete marker over an object), overwritten (another version laid over it), unreadable
@@ -50,8 +50,7 @@ TamperingLog: TypeAlias = list[Tampering]
 """Where readers leave what they notice; appended to by several threads."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True):
     """The bytes of an object, with the oldest version that holds them and that version's date."""
 
     key: str
@@ -60,8 +59,7 @@ class Verified:
     modified: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """A key as one pass over its versions shows it; nothing of it was read.
 
     `oldest` are its first versions (no markers), oldest first, at most 16.

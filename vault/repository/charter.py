@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -100,8 +99,7 @@ class _Numbered(msgspec.Struct, frozen=True):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredCharter:
+class StoredCharter(msgspec.Struct, frozen=True):
     """A charter with its key in the store and the time at which it arrived there."""
 
     charter: Charter

@@ -17,10 +17,11 @@ import sqlite3
 import struct
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
+
+import msgspec
 
 from vault.codec.digest import plain_digest
 from vault.errors import DiskFull, RepositoryError
@@ -58,8 +59,7 @@ _PACK: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedPack:
+class IndexedPack(msgspec.Struct, frozen=True):
     """A stored pack: all of its chunks, the version that its put made, until when it is locked."""
 
     head: PackHead

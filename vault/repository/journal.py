@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
@@ -41,8 +40,7 @@ class _Kind(msgspec.Struct, frozen=True):
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(msgspec.Struct, frozen=True):
     """An event in the store; `stored_at` is when the store received its first version."""
 
     event: Event

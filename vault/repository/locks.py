@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
+
+import msgspec
 
 from vault.codec.digest import plain_digest
 from vault.codec.envelope import parse
@@ -25,8 +26,7 @@ from vault.store.names import pack_key
 T = TypeVar("T", bytes, str)
 
 
-@dataclass(frozen=True, slots=True)
-class LockTerms:
+class LockTerms(msgspec.Struct, frozen=True):
     """Where, for whom and until when.
 
     `needed` is until when an object must be locked; `target`, not before it, until when it is
@@ -39,7 +39,7 @@ class LockTerms:
     writer: str  # public key, hex: only its own sessions count
     needed: datetime
     target: datetime
-    tampering: TamperingLog = field(default_factory=list)
+    tampering: TamperingLog = msgspec.field(default_factory=list)
 
 
 class Locks:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Final, NamedTuple
 
@@ -114,8 +113,7 @@ class TableRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     compressed: bool
 
 
-@dataclass(slots=True)
-class SealedPack:
+class SealedPack(msgspec.Struct):
     """A finished pack; `chunks` are in the order of their numbers."""
 
     head: PackHead

@@ -11,9 +11,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
+
+import msgspec
 
 from vault import limits
 from vault.codec.buffers import Buffer
@@ -36,8 +37,7 @@ class Slot:
         self.ref: ChunkRef | None = None
 
 
-@dataclass(slots=True)
-class Prepared:
+class Prepared(msgspec.Struct):
     """A chunk as a worker leaves it; `payload` is None where it is (or will be) stored already.
 
     `new` says that no earlier session has stored it.

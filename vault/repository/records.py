@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from vault.codec.envelope import parse
 from vault.errors import Corrupt, FeatureUnknown, Unauthentic
@@ -16,8 +17,7 @@ from vault.store.contract import Reader
 WRITER: Final = ("writer",)
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(msgspec.Struct, frozen=True):
     """Records of one kind under one prefix; those that `skip` knows are passed over unread."""
 
     kind: str
@@ -26,8 +26,7 @@ class Shelf:
     skip: Callable[[Listed], bool] = lambda _: False
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """An authentic record: who signed it, in which role, and when the store received it."""
 
     key: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -88,8 +87,7 @@ class SnapshotBody(msgspec.Struct, frozen=True):
     findings: tuple[tuple[str, bytes, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotRecord:
+class SnapshotRecord(msgspec.Struct, frozen=True):
     """An authentic snapshot; `stored_at` is when the store received its first version."""
 
     header: SnapshotHeader

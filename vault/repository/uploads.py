@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from vault import limits
 from vault.codec.digest import plain_digest_of
@@ -21,8 +22,7 @@ _AT_ONCE: Final = limits.CHUNK_MAX
 """Bytes read back at a time: few requests a pack, and little memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class PackStore:
+class PackStore(msgspec.Struct, frozen=True):
     """Where a session's packs go; `stored` is told of each one that was proven."""
 
     store: WritableStore

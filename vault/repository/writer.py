@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+import msgspec
 
 from vault.clock import Clock
 from vault.codec.chunker import PARAMETERS
@@ -54,8 +55,7 @@ _WAITING_STEP: Final = 1024  # entries that come together before they are looked
 _WAITING_MAX: Final = 65_536  # entries that wait for a pack; then it is closed as it is
 
 
-@dataclass(frozen=True, slots=True)
-class WriterParts:
+class WriterParts(msgspec.Struct, frozen=True):
     """What recordings of one vault share. `home` is $VAULT_HOME: baselines lie below it."""
 
     store: WritableStore
@@ -67,8 +67,7 @@ class WriterParts:
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeFacts:
+class VolumeFacts(msgspec.Struct, frozen=True):
     """What a snapshot's header says of its volume; `final_for`, `saved_for`: see there."""
 
     volume: str

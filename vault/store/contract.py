@@ -24,10 +24,11 @@ The contract, which `vault.testing.store_contract` checks on every implementatio
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 
 class LockMode(StrEnum):
@@ -38,16 +39,14 @@ class LockMode(StrEnum):
     NONE = "NONE"
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(msgspec.Struct, frozen=True):
     """A version's lock: `until` is None only where there is none."""
 
     mode: LockMode
     until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectVersion:
+class ObjectVersion(msgspec.Struct, frozen=True):
     """One version of a key as a listing tells it; a marker hides older ones from a plain GET."""
 
     key: str
@@ -58,8 +57,7 @@ class ObjectVersion:
     latest: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """What a put made: the version to name from now on, and the lock as the store confirmed it."""
 
     key: str

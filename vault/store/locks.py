@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from vault.clock import format_span, format_time
 from vault.errors import LockRefused
 from vault.limits import MAX_LOCK, MIN_LOCK
 
 
-@dataclass(frozen=True, slots=True)
-class LockTerms:
+class LockTerms(msgspec.Struct, frozen=True):
     """The floor of a new object's lock and the ceiling of any, counted from now."""
 
     minimum: timedelta = MIN_LOCK

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.audit.lines import SIGNER, STRANGER, VAULT, judged, leaves, segment, segments, words
 from vault.audit.entry import decode_entry, encode_entry
@@ -56,7 +54,7 @@ def test_a_changed_entry_is_found(widths: list[int], data: st.DataObject) -> Non
     place = data.draw(st.integers(0, len(log) - 1))
     spoilt = data.draw(st.integers(0, len(log[place].leaves) - 1))
     parts = list(log[place].leaves)
-    changed = msgspec.structs.replace(decode_entry(parts[spoilt]), body={"name": "nobody"})
+    changed = replace(decode_entry(parts[spoilt]), body={"name": "nobody"})
     parts[spoilt] = encode_entry(changed)
     log[place] = replace(log[place], leaves=tuple(parts))
     assert "altered" in words(judged(log))

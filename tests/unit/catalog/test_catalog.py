@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.catalog.builders import SECOND, history, snapshot
 from tests.unit.lifecycle.builders import START
@@ -200,7 +201,7 @@ def test_snapshots_stand_in_the_order_they_were_stored(catalog: Catalog) -> None
 
 def test_of_two_with_one_id_the_first_stored_counts(catalog: Catalog) -> None:
     true = snapshot("vol_a")
-    forged = replace(
+    forged = dataclasses.replace(
         snapshot("vol_b", START + SECOND, identifier=true.header.id), key="snapshots/x"
     )
     for order in ((true, forged), (forged, true)):

@@ -15,7 +15,8 @@ from tests.unit.governance.entries import NOW, ODD, entry
 from vault.audit.entry import Entry, EntryKind
 from vault.errors import UsageError
 from vault.governance.facts import WindowFact
-from vault.governance.intent import Window, Windows, check_window, from_cron, is_open, openings
+from vault.governance.intent import Window, Windows
+from vault.governance.recurrence import check_window, from_cron, is_open, openings
 
 BERLIN = "Europe/Berlin"
 HOUR = timedelta(hours=1)

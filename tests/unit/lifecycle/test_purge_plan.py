@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from vault import limits
 from vault.lifecycle.purge_plan import FinalSnapshot, PurgeEvidence, judge, window_end

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.lifecycle.builders import IDENTITY, Story
 from vault import limits
@@ -89,7 +88,7 @@ def test_the_window_counts_from_the_stores_clock_alone() -> None:
     story = Story()
     story.delete(TO_TOMBSTONED)
     lied = [
-        (msgspec.structs.replace(event, at=event.at - timedelta(days=365)), stored_at)
+        (replace(event, at=event.at - timedelta(days=365)), stored_at)
         for event, stored_at in story.events
     ]
     assert fold(lied).undo_until == fold(story.events).undo_until

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.signers import SoftKey
 from tests.unit.operations.conftest import Site
@@ -48,7 +49,7 @@ class Council:
         charter = self.site.write.charter
         terms = EnvironmentTerms(kind="ephemeral", window_seconds=3600)
         both = {**charter.environments, EPHEMERAL: terms}
-        return replace(self.site.write, charter=msgspec.structs.replace(charter, environments=both))
+        return replace(self.site.write, charter=replace(charter, environments=both))
 
     @property
     def kit(self) -> Path:

@@ -44,7 +44,7 @@ class Site:
         """The purger, with a right and a key of its own."""
         store = compose_store(self.memory, right="recorder", clock=self.clock)
         signer = homes.read_role_key(self.home / homes.PURGER_KEY)
-        fields = {name: getattr(self.write, name) for name in RecordUnit.__dataclass_fields__}
+        fields = {name: getattr(self.write, name) for name in RecordUnit.__struct_fields__}
         fields |= {
             "reader": store,
             "store": store,
@@ -59,7 +59,7 @@ class Site:
     def collector(self) -> CollectUnit:
         """The collector, the only one with a Reaper."""
         store = compose_store(self.memory, right="reaper", clock=self.clock)
-        fields = {name: getattr(self.write, name) for name in CollectUnit.__dataclass_fields__}
+        fields = {name: getattr(self.write, name) for name in CollectUnit.__struct_fields__}
         fields |= {"reader": store, "store": store, "tampering": []}
         return CollectUnit(**fields)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from tests.unit.operations.conftest import Site
 from vault.audit.entry import EntryKind
@@ -33,7 +33,7 @@ class Teller:
     @property
     def unit(self) -> WriteUnit:
         """The site's, with receivers."""
-        settings = msgspec.structs.replace(self.site.write.settings, notify=tuple(self.receivers))
+        settings = replace(self.site.write.settings, notify=tuple(self.receivers))
         return replace(self.site.write, settings=settings)
 
     @property

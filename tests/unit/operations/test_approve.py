@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.authenticators import PRESENT, VERIFIED, SoftAuthenticator
 from tests.signers import NAMESPACE, SoftKey, make_key, ssh_sign
@@ -62,7 +62,7 @@ def test_what_people_agree_to_is_carried_out_once(council: Council) -> None:
     again = council.asked()
     assert again.id != item.id
     with pytest.raises(ApprovalUnknown, match="is used"):
-        council.sign(replace(again, id=item.id), "bob")
+        council.sign(dataclasses.replace(again, id=item.id), "bob")
 
 
 def test_many_at_once_use_it_once(council: Council) -> None:
@@ -140,7 +140,7 @@ def test_another_window_makes_it_void(council: Council) -> None:
     local = council.site.write.settings.environments
     unit = council.site.write
     from_now = {**local, where: Environment(kind="protected", window=Span(days=9))}
-    longer = msgspec.structs.replace(unit.settings, environments=from_now)
+    longer = replace(unit.settings, environments=from_now)
     council.site.write = replace(unit, settings=longer)
     assert council.asked().id != item.id
 

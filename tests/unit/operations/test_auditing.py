@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.operations.conftest import Site
 from vault.audit.entry import Entry, EntryKind, decode_entry, encode_entry
@@ -264,7 +263,7 @@ def test_a_rebuilt_catalog_knows_every_entry(log: Site) -> None:
 
 def replace_body(entry: Entry, body: dict[str, str]) -> bytes:
     """The entry with another body, encoded."""
-    return encode_entry(msgspec.structs.replace(entry, body=body))
+    return encode_entry(replace(entry, body=body))
 
 
 def without_sum(row: dict[str, object]) -> dict[str, object]:

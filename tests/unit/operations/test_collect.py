@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import force_setattr, replace
 
 from tests.unit.operations.approving import EPHEMERAL, make_council
 from tests.unit.operations.conftest import Site
@@ -162,7 +162,7 @@ def test_clocks_that_disagree_collect_nothing(site: Site) -> None:
     captured(site)
     collector = site.collector
     ahead = ManualClock(site.clock.now() + timedelta(days=100))
-    object.__setattr__(collector, "clock", ahead)
+    force_setattr(collector, "clock", ahead)
     with pytest.raises(ClockDisagrees):
         collect(collector, dry_run=False)
 

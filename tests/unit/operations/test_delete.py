@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.operations.approving import make_council
 from tests.unit.operations.conftest import Site

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.signers import SoftKey
 from tests.unit.operations.approving import AGENT, Council, make_council
@@ -174,7 +174,7 @@ def test_an_agreement_to_something_else_is_none(council: Council, changes: dict[
     with pytest.raises(ApprovalNeeded):
         asking(council, tombstone)()
     (plan,) = (a.plan for a in council.unit.catalog.audit.books().approvals.all())
-    lying_used(council, msgspec.structs.replace(plan, ask="ask_x", **changes))
+    lying_used(council, replace(plan, ask="ask_x", **changes))
     assert [a.plan.ask for a in agreements(council.site.purger)] == ["ask_x"]
     forged(council, tombstone)
     until(council, WINDOW, tombstone)
@@ -187,15 +187,15 @@ def test_a_host_that_lies_about_who_and_when_proves_nothing(council: Council) ->
     with pytest.raises(ApprovalNeeded):
         asking(council, tombstone)()
     (plan,) = (a.plan for a in council.unit.catalog.audit.books().approvals.all())
-    lying_used(council, msgspec.structs.replace(plan, ask="ask_1"), by="ann")
-    lying_used(council, msgspec.structs.replace(plan, ask="ask_2"), key=SoftKey())
+    lying_used(council, replace(plan, ask="ask_1"), by="ann")
+    lying_used(council, replace(plan, ask="ask_2"), key=SoftKey())
     later = plan.expires_at + timedelta(days=400)
-    lying_used(council, msgspec.structs.replace(plan, ask="ask_3", expires_at=later))
+    lying_used(council, replace(plan, ask="ask_3", expires_at=later))
     forged(council, tombstone)
     assert agreements(council.site.purger) == ()
     until(council, WINDOW, tombstone)
     assert "is not proved" in verdict(council.site)[1]
-    lying_used(council, msgspec.structs.replace(plan, ask="ask_4", expires_at=soon(council)))
+    lying_used(council, replace(plan, ask="ask_4", expires_at=soon(council)))
     assert [a.by for a in agreements(council.site.purger)] == [("bob",)]
 
 

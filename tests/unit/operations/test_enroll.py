@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_capture import captured
@@ -113,7 +114,9 @@ def test_a_lost_catalog_is_told_again_by_the_store(site: Site) -> None:
 def test_another_hosts_volume_is_not_judged_by_these_disks(site: Site) -> None:
     """Two homes share a store: what one looks after is not there for the other, and no loss."""
     tombstone = deleted(site)
-    other = replace(site.write, keys=replace(site.write.keys, signing=SigningKey(b"o" * 32)))
+    other = replace(
+        site.write, keys=dataclasses.replace(site.write.keys, signing=SigningKey(b"o" * 32))
+    )
     kinds = (Task.CAPTURE, Task.LOOK, Task.FINALIZE, Task.RESUME)
     start = site.clock.now()
     assert any(duty.task in kinds for duty in due_now(site.write, {}, start))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.operations.approving import EPHEMERAL, Council, make_council
 from tests.unit.operations.conftest import Site
@@ -46,7 +45,7 @@ def council(site: Site) -> Council:
     charter = site.write.charter
     both = {**charter.environments, EPHEMERAL: terms}
     ann = Principal(PrincipalKind.HUMAN, "ann@host", Via.TOKEN)
-    charter = msgspec.structs.replace(charter, environments=both)
+    charter = replace(charter, environments=both)
     site.write = replace(site.write, charter=charter, principal=ann)
     return make_council(site)
 

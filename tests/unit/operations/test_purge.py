@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+
+from msgspec.structs import force_setattr, replace
 
 from tests.unit.operations.approving import make_council
 from tests.unit.operations.conftest import Site
@@ -147,7 +148,7 @@ def test_a_host_clock_set_forward_purges_nothing(site: Site) -> None:
     finalized(site)
     purger = site.purger
     ahead = type(site.clock)(site.clock.now() + WINDOW * 2)
-    object.__setattr__(purger, "clock", ahead)
+    force_setattr(purger, "clock", ahead)
     (item,) = purge(purger, dry_run=False).items
     assert item.verdict == "refused"
     assert any("disagree" in reason for reason in item.reasons)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.signers import SoftKey
 from tests.unit.operations.approving import AGENT, Council, make_council
@@ -157,4 +158,4 @@ def test_only_people_enrol_and_are_enrolled(site: Site) -> None:
 
 def _another(kit: RecoveryKit) -> RecoveryKit:
     root = SigningKey.generate()
-    return replace(kit, root=root, root_public=root.public_hex)
+    return dataclasses.replace(kit, root=root, root_public=root.public_hex)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.tsa import Authority, Service, make_authority, serving
 from tests.unit.operations.conftest import Site
@@ -62,7 +62,7 @@ class Log:
         """The daemon's, told of the service."""
         roots = str(self.service.authority.root)
         audit = AuditSettings(timestamp_url=self.service.url, timestamp_roots=roots)
-        settings = msgspec.structs.replace(self.site.write.settings, audit=audit)
+        settings = replace(self.site.write.settings, audit=audit)
         return replace(self.site.write, settings=settings)
 
     def grows(self) -> int:

@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.unit.messenger.receiving import receiving
@@ -304,7 +305,7 @@ def test_a_process_of_one_environment_tells_of_no_other(teller: Teller) -> None:
     with receiving() as inbox:
         teller.add(inbox.url)
         scoped = teller.unit.catalog.scoped("staging")
-        object.__setattr__(teller.site.write, "catalog", scoped)
+        msgspec.structs.force_setattr(teller.site.write, "catalog", scoped)
         teller.round()
     assert inbox.ids == [everyone]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 
 import msgspec
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from tests.unit.codec.damage import damaged
 from tests.unit.repository.founding import (

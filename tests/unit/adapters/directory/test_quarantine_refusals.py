@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.directory import beside, kernel
 from tests.unit.adapters.directory.mounting import bound, needs_mounts, tmpfs
