@@ -95,11 +95,7 @@ def _standings(unit: CollectUnit, events: Iterable[StoredEvent]) -> dict[str, St
 
 
 def _held(history: Iterable[StoredEvent], proofs: Proofs) -> bool:
-    by_tombstone: dict[str, list[StoredEvent]] = {}
-    for stored in history:
-        if stored.event.tombstone:
-            by_tombstone.setdefault(stored.event.tombstone, []).append(stored)
-    tombstones = map(proofs.tombstone, by_tombstone.values())
+    tombstones = (tombstone for tombstone, _ in proofs.tombstones(history))
     return any(tombstone.hold and tombstone.state in OPEN for tombstone in tombstones)
 
 

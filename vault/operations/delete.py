@@ -21,6 +21,7 @@ from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import State, Tombstone
 from vault.lifecycle.volume import Volume
 from vault.operations.gate import admit, question_of
+from vault.operations.hold import carried_hold
 from vault.operations.identity import (
     identity_text,
     insist_own,
@@ -90,7 +91,8 @@ def execute_delete(unit: WriteUnit, plan: DeletePlan) -> Tombstone:
     with exclusive(unit.home, f"volume-{volume.id}"):
         events = refresh(unit, volume.id)
         _refuse_closed(unit.catalog.volumes.resolve(volume.id))
-        draft = _requested(plan, _carried_hold(unit, volume))
+        former, provider = unit.catalog.whole().tombstones.all(), unit.provider(volume.provider)
+        draft = _requested(plan, carried_hold(former, volume.id, provider, place.identity))
         requested = record(unit, events[-1] if events else None, draft)
         started = record(unit, requested, _started(plan))
         try:
@@ -178,12 +180,6 @@ def _replaced(volume: Volume) -> SourceReplaced:
         safe="Nothing was moved or deleted.",
         hint=f"Look at it; if it is right so: vault volume acknowledge {volume.name}",
     )
-
-
-def _carried_hold(unit: WriteUnit, volume: Volume) -> str:
-    """The hold that was on it when it was last undeleted: by that way nobody gets rid of one."""
-    former = unit.catalog.tombstones.of(volume.id)
-    return former[-1].hold if former else ""
 
 
 def _requested(plan: DeletePlan, hold: str) -> Draft:

@@ -1,20 +1,23 @@
 """Hold and release: while a hold is on a tombstone, nothing of its volume is purged or expires.
 
-An undelete brings the data back all the same; whoever deletes them again finds the hold on the new
-tombstone.
+An undelete brings the data back all the same; whoever deletes them again, as another volume, too,
+finds the hold on the new tombstone. One hold does not take another's place: both reasons stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from vault.errors import TransitionRefused
+from vault.governance.principal import PrincipalKind
 from vault.governance.request import Verb
 from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import State, Tombstone, step
 from vault.operations.gate import Question, admit
+from vault.operations.identity import read_identity
 from vault.operations.record import Draft, record, refresh
 from vault.operations.unit import WriteUnit, exclusive
+from vault.provider import Provider, SourceIdentity
 from vault.repository.journal import StoredEvent
 
 
@@ -44,13 +47,39 @@ def about_release(tombstone: Tombstone) -> str:
     return f"takes the hold off {tombstone.id}: {tombstone.hold}"
 
 
+def carried_hold(
+    former: Sequence[Tombstone], volume: str, provider: Provider | None, source: SourceIdentity
+) -> str:
+    """The hold that was on a volume when it was last undeleted: by that way nobody gets rid of one.
+
+    `former` are tombstones, the oldest first. Those of the same source count, too: to register it
+    anew is no way either.
+    """
+    for tombstone in reversed(former):
+        there = tombstone.state is State.RESTORED and tombstone.identity and provider is not None
+        if tombstone.volume == volume or (
+            there and provider.is_same(read_identity(tombstone.identity), source)
+        ):
+            return tombstone.hold
+    return ""
+
+
 def flag(unit: WriteUnit, tombstone: Tombstone, kind: EventType, reason: str) -> Tombstone:
-    """Record a hold, or that it is taken off, once that was let pass."""
+    """Record a hold, or that it is taken off, once that was let pass.
+
+    `tombstone` is as it was then: only the hold that was on it is taken off.
+    """
     with exclusive(unit.home, f"volume-{tombstone.volume}"):
-        events = refresh(unit, tombstone.volume)
+        events, seen = refresh(unit, tombstone.volume), tombstone.hold
         tombstone = unit.catalog.tombstones.get(tombstone.id)
         if kind is EventType.HELD or not tombstone.hold:
             step(tombstone.state, kind)
+        if kind is EventType.HELD and tombstone.hold:
+            if unit.principal.kind is not PrincipalKind.HUMAN:
+                return tombstone  # it is held as they wish, for a reason that a person gave
+            reason = _both(tombstone.hold, reason)
+        if kind is EventType.RELEASED and tombstone.hold not in ("", seen):
+            raise _another(tombstone)
         draft = Draft(type=kind, volume=tombstone.volume, tombstone=tombstone.id, reason=reason)
         record(unit, events[-1], draft)
         if kind is EventType.HELD:
@@ -61,6 +90,18 @@ def flag(unit: WriteUnit, tombstone: Tombstone, kind: EventType, reason: str) ->
             if state is not State.STORE_ONLY:
                 _refuse_begun(tombstone, events)
         return unit.catalog.tombstones.get(tombstone.id)
+
+
+def _both(former: str, reason: str) -> str:
+    return former if reason in former.split("; ") else f"{former}; {reason}"
+
+
+def _another(tombstone: Tombstone) -> TransitionRefused:
+    return TransitionRefused(
+        f"another hold came on {tombstone.id} meanwhile: {tombstone.hold}",
+        safe="Nothing was changed.",
+        hint=f"Look at it, and ask again: vault release {tombstone.id}",
+    )
 
 
 def _refuse_begun(tombstone: Tombstone, events: Iterable[StoredEvent]) -> None:

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from vault.governance.request import Verb
 from vault.lifecycle.event import EventType
 from vault.lifecycle.retention import parse_keep
 from vault.lifecycle.tombstone import Tombstone, fold
 from vault.lifecycle.volume import Volume, fold_volume, recorded_keep
 from vault.operations.enroll import about_keep
-from vault.operations.hold import about_release
+from vault.operations.hold import about_release, carried_hold
+from vault.operations.identity import read_identity
 from vault.operations.move import about_move
 from vault.operations.recheck import Agreement, agreed, agreements
 from vault.operations.unit import ReadUnit, class_of
@@ -43,13 +46,34 @@ class Proofs:
                 counted.append(stored)
         return counted
 
-    def tombstone(self, history: Iterable[StoredEvent]) -> Tombstone:
+    def tombstones(
+        self, history: Iterable[StoredEvent]
+    ) -> list[tuple[Tombstone, Sequence[StoredEvent]]]:
+        """Every tombstone among these events, in order, with its own. Raises StoreError.
+
+        They are told in the order in which the store received them: which hold goes over to the
+        next delete does not depend on what a writer says of it.
+        """
+        by_tombstone: dict[str, list[StoredEvent]] = {}
+        for stored in history:
+            if stored.event.tombstone:
+                by_tombstone.setdefault(stored.event.tombstone, []).append(stored)
+        found: list[Tombstone] = []
+        own = sorted(by_tombstone.values(), key=lambda events: min(s.stored_at for s in events))
+        for events in own:
+            told = _folded(events)
+            provider, source = self._unit.providers.get(told.provider), read_identity(told.identity)
+            carried = carried_hold(found, told.volume, provider, source)
+            found.append(self.tombstone(events, carried))
+        return list(zip(found, own, strict=True))
+
+    def tombstone(self, history: Iterable[StoredEvent], carried: str = "") -> Tombstone:
         """One tombstone from its events, in order: no hold is off that nobody agreed to take off.
 
-        Raises StoreError.
+        `carried` is the hold that it was deleted under. Raises StoreError.
         """
         counted: list[StoredEvent] = []
-        for stored in history:
+        for stored in (_under(one, carried) for one in history):
             if stored.event.type is not EventType.RELEASED or self._releases(counted, stored):
                 counted.append(stored)
         return _folded(counted)
@@ -93,6 +117,13 @@ class Proofs:
         if self._found is None:
             self._found = agreements(self._unit)
         return self._found
+
+
+def _under(stored: StoredEvent, hold: str) -> StoredEvent:
+    if not hold or stored.event.type is not EventType.DELETE_REQUESTED:
+        return stored
+    details = stored.event.details | {"hold": hold}
+    return replace(stored, event=replace(stored.event, details=details))
 
 
 def _folded(events: Iterable[StoredEvent]) -> Tombstone:

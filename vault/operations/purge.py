@@ -165,13 +165,7 @@ def _open_tombstones(unit: RecordUnit) -> Iterator[tuple[Tombstone, Sequence[Sto
     Of one that is owed more than where it was deleted nobody's agreement makes it shorter.
     """
     stored = tuple(read_events(unit.reader, unit.charter, unit.tampering))
-    proofs = Proofs(unit)
-    by_tombstone: dict[str, list[StoredEvent]] = {}
-    for one in stored:
-        if one.event.tombstone:
-            by_tombstone.setdefault(one.event.tombstone, []).append(one)
-    for events in by_tombstone.values():
-        tombstone = proofs.tombstone(events)
+    for tombstone, events in Proofs(unit).tombstones(stored):
         if tombstone.state in _CONCERNED:
             said = _said(unit, tombstone, stored)
             owed = max(window_of(unit, environment) for environment in said)

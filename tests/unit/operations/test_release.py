@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
 
-from tests.unit.operations.approving import EPHEMERAL, Council, make_council
+from tests.unit.operations.approving import AGENT, EPHEMERAL, Council, make_council
 from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_delete import deleted
 from tests.unit.operations.test_purge import WINDOW, finalized, verdict
+from vault.errors import TransitionRefused
 from vault.governance.principal import Principal, PrincipalKind, Via
+from vault.governance.request import Verb
 from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import Tombstone
 from vault.operations import undelete
 from vault.operations.audit import commit
 from vault.operations.collect import _held
+from vault.operations.delete import execute_delete, plan_delete
+from vault.operations.enroll import Enrolment, change, enroll
 from vault.operations.extend import extend
+from vault.operations.gate import Question, admit
 from vault.operations.hold import hold, release
 from vault.operations.loosening import Proofs
 from vault.operations.record import Draft, record_next
+from vault.operations.unit import WriteUnit
 from vault.repository.journal import StoredEvent, read_events
 
 HELD = "a hold is on it: legal"
@@ -115,3 +122,58 @@ def test_an_undelete_does_not_shake_a_hold_off(council: Council) -> None:
     agreed(council, second)
     undelete.undelete(council.unit, second.id)
     assert deleted(council.site).hold == ""
+
+
+def test_a_host_that_says_nothing_of_a_hold_shakes_none_off(
+    council: Council, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its delete does not tell under which hold; who destroys anything asks the former ones."""
+    first = held(council)
+    undelete.undelete(council.unit, first.id)
+    with monkeypatch.context() as lying:
+        lying.setattr("vault.operations.delete.carried_hold", lambda *_: "")
+        second = finalized(council.site)
+    assert council.unit.catalog.tombstones.get(second.id).hold == ""
+    council.site.clock.advance(WINDOW)
+    extend(council.site.write)
+    assert verdict(council.site) == ("refused", HELD)
+    assert _held(events(council, second), Proofs(council.site.collector))
+
+
+def test_registered_anew_it_is_held_as_before(council: Council) -> None:
+    """Removed, and added under another name: the same source is deleted under its hold."""
+    first = held(council)
+    undelete.undelete(council.unit, first.id)
+    asking = partial(change, council.unit, "db", EventType.VOLUME_REMOVED)
+    council.agreed_by(["bob"], asking)
+    enroll(council.unit, Enrolment(name="other", path=str(council.site.source)))
+    plan = plan_delete(council.unit, "other", reason="test")
+    assert execute_delete(council.unit, plan).hold == "legal"
+
+
+def test_one_hold_does_not_take_anothers_place(council: Council) -> None:
+    """Both reasons are what people read before they let go; an agent's adds nothing to one."""
+    tombstone = held(council)
+    assert hold(council.unit, tombstone.id, "audit").hold == "legal; audit"
+    assert hold(council.unit, tombstone.id, "legal").hold == "legal; audit"
+    assert hold(council.by(AGENT), tombstone.id, "x").hold == "legal; audit"
+    agreed(council, tombstone)
+    assert told(council, tombstone) == ""
+
+
+def test_a_release_takes_off_what_it_was_asked_for(
+    council: Council, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another hold comes on after people were asked, and before it is recorded: it stays."""
+    tombstone = held(council)
+
+    def late(unit: WriteUnit, question: Question) -> None:
+        admit(unit, question)
+        if question.verb is Verb.RELEASE:
+            hold(council.unit, tombstone.id, "audit")
+
+    monkeypatch.setattr("vault.operations.hold.admit", late)
+    with pytest.raises(TransitionRefused, match="another hold"):
+        agreed(council, tombstone)
+    assert council.unit.catalog.tombstones.get(tombstone.id).hold == "legal; audit"
+    assert told(council, tombstone) == "legal; audit"
