@@ -5,11 +5,11 @@ ULIDs sort by the millisecond they were made in (https://github.com/ulid/spec).
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from importlib import import_module
+from typing import Any, Final, Literal
 
 from vault.errors import IdAmbiguous
 
@@ -20,9 +20,6 @@ _SHAPE: Final = re.compile(
 )
 
 
-_ULID: Final = re.compile("[0-7][0-9a-hjkmnp-tv-z]{25}")
-_DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_PYTHONS: Final = str.maketrans(_DIGITS, "0123456789abcdefghijklmnopqrstuv")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 BELIEVABLE: Final = "[0-6][0-9a-hjkmnp-tv-z]{25}"
@@ -34,14 +31,8 @@ Beyond it, from the year 9775 on, time runs out, and nothing could ever be recor
 
 def new_id(kind: IdKind, at: datetime) -> str:
     """Make a fresh id whose time part is `at` (aware)."""
-    return f"{kind}_{new_ulid(at)}"
-
-
-def new_ulid(at: datetime) -> str:
-    """Make a fresh ULID, in lower case, whose time part is `at` (aware)."""
     milliseconds = (at - _EPOCH) // _MILLISECOND  # seconds with a fraction would be rounded
-    number = int.from_bytes(milliseconds.to_bytes(6) + os.urandom(10))
-    return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
+    return f"{kind}_{str(_ulid().from_timestamp(milliseconds)).lower()}"
 
 
 def next_id(kind: IdKind, at: datetime, *, after: str = "") -> str:
@@ -55,11 +46,9 @@ def next_id(kind: IdKind, at: datetime, *, after: str = "") -> str:
 
 
 def id_time(identifier: str) -> datetime:
-    """The moment an id was made in, to the millisecond. Raises ValueError for what is none."""
-    ulid = _bare(identifier)
-    if _ULID.fullmatch(ulid) is None:
-        raise ValueError(f"“{identifier}” is no id")
-    return _EPOCH + int(ulid[:10].translate(_PYTHONS), 32) * _MILLISECOND
+    """The moment an id was made in, to the millisecond."""
+    milliseconds: int = _ulid().from_str(_bare(identifier).upper()).milliseconds
+    return _EPOCH + milliseconds * _MILLISECOND
 
 
 def is_id(text: str, kind: IdKind) -> bool:
@@ -86,3 +75,8 @@ def match_prefix(prefix: str, candidates: Iterable[str]) -> str | None:
 
 def _bare(identifier: str) -> str:
     return identifier.partition("_")[2]
+
+
+def _ulid() -> Any:
+    """The library's class; it takes a while to load, and who only reads needs none of it."""
+    return import_module("ulid").ULID

@@ -132,6 +132,7 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "rfc3161_client": ("vault.codec.timestamp",),
     "pyrage": ("vault.codec.keyring",),
     "platformdirs": ("vault.settings",),
+    "ulid": ("vault.ids", "vault.store.s3_probe"),  # a canary is named by a ULID alone
     # asking a daemon; asking a tracker; fetching issuers' keys
     "httpx": ("vault.client", "vault.tracker", "vault.api.keys"),
     "joserfc": ("vault.governance.jwts",),

@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
+from ulid import ULID
 
 from vault.clock import Clock
 from vault.errors import (
@@ -19,7 +20,6 @@ from vault.errors import (
     StoreError,
     StoreUnreachable,
 )
-from vault.ids import new_ulid
 from vault.store.address import Address
 from vault.store.attest import Check, Volumes
 from vault.store.contract import LockMode
@@ -119,8 +119,8 @@ class _Probe:
 
     def _lay(self) -> _Canary:
         now = self._store.now()
-        data = f"vault canary {new_ulid(now)}".encode()
-        key = named(f"canary/{new_ulid(now)}", data)
+        data = f"vault canary {ULID()}".encode()
+        key = named(f"canary/{str(ULID.from_datetime(now)).lower()}", data)
         receipt = self._store.put(key, data, now + _LOCK)
         return _Canary(key, data, receipt.version, receipt.locked_until)
 

@@ -168,7 +168,7 @@ def test_what_the_purger_cannot_look_at_once_more_is_not_purged(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(scan.listing, "sorted_names", fails)
+        patch.setattr(listing, "sorted_names", fails)
         said, why = verdict(site)
     assert said == "refused"
     assert "could not be looked at" in why
