@@ -65,10 +65,10 @@ _HEAVY = {
 }
 
 
-_SPARED = {"dateutil", "importlib.resources", "platformdirs", "socket", "zoneinfo"}
+_SPARED = {"dateutil", "platformdirs", "zoneinfo"}
 """What a command that does not need it would wait for."""
 
-_FOR_IDS = {"csv", "email", "importlib.metadata", "zipfile"}
+_FOR_IDS = {"csv", "email", "importlib.metadata", "importlib.resources", "socket", "zipfile"}
 """What the library of ids loads: only what makes one waits for it."""
 
 _DATACLASSES = {

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from adapters.directory import content, scan
+from adapters.directory import content, listing, scan
 from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_delete import deleted
 from tests.unit.operations.test_purge import WINDOW, finalized, verdict
