@@ -50,7 +50,8 @@ class Files:
         for path in (self.root / prefix.rpartition("/")[0]).rglob("*"):
             key = path.relative_to(self.root).as_posix().partition("~")[0]
             if key.startswith(prefix) and path.is_file():
-                yield datetime.fromtimestamp(path.stat().st_mtime).astimezone(), key, str(path)
+                seconds = min(max(path.stat().st_mtime, 0), 1 << 37)  # later ones have no date
+                yield datetime.fromtimestamp(seconds).astimezone(), key, str(path)
 
     def read(self, key: str, start: int, length: int, version: str = "") -> bytes:
         with open(version or self.root / key, "rb") as file:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from adapters.directory import content, scan
+from adapters.directory import content, listing, scan
 from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_delete import deleted
 from tests.unit.operations.test_purge import WINDOW, finalized, verdict
@@ -168,7 +168,7 @@ def test_what_the_purger_cannot_look_at_once_more_is_not_purged(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(scan.listing, "sorted_names", fails)
+        patch.setattr(listing, "sorted_names", fails)
         said, why = verdict(site)
     assert said == "refused"
     assert "could not be looked at" in why
