@@ -18,7 +18,7 @@ import struct
 import sys
 from collections import namedtuple
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -50,7 +50,7 @@ class Files:
         for path in (self.root / prefix.rpartition("/")[0]).rglob("*"):
             key = path.relative_to(self.root).as_posix().partition("~")[0]
             if key.startswith(prefix) and path.is_file():
-                yield datetime.fromtimestamp(path.stat().st_mtime).astimezone(), key, str(path)
+                yield datetime.fromtimestamp(path.stat().st_mtime % 2**37, UTC), key, str(path)
 
     def read(self, key: str, start: int, length: int, version: str = "") -> bytes:
         with open(version or self.root / key, "rb") as file:

@@ -121,21 +121,27 @@ def read_baseline(path: Path, keys: WriterKeys, snapshot: str) -> Iterator[Frame
         return None
     name = snapshot.encode()
     expected = _MAGIC + struct.pack(">H", len(name)) + name
-    if file.read(len(expected)) != expected:
+    try:
+        head, salt = file.read(len(expected)), file.read(_SALT)
+    except OSError:
+        head = salt = b""
+    if head != expected:
         file.close()
         return None
-    key = derive_key(_CONTEXT, keys.index_key + file.read(_SALT))
-    return _frames(file, key, name)
+    return _frames(file, derive_key(_CONTEXT, keys.index_key + salt), name)
 
 
 def _frames(file: BinaryIO, key: bytes, snapshot: bytes) -> Iterator[Frame]:
     with file:
         number = 0
-        while len(head := file.read(_FRAME.size)) == _FRAME.size:
-            length, size, shrunk = _FRAME.unpack(head)
-            if max(length, size) > _FRAME_MAX:
-                return
+        while True:
             try:
+                head = file.read(_FRAME.size)
+                if len(head) != _FRAME.size:
+                    return
+                length, size, shrunk = _FRAME.unpack(head)
+                if max(length, size) > _FRAME_MAX:
+                    return
                 data = unseal(key, number, snapshot, file.read(length))
                 if not data:
                     return

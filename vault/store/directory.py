@@ -81,7 +81,7 @@ class DirectoryStore:
                     status = path.stat()
                 except FileNotFoundError:
                     continue
-                modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                modified = datetime.fromtimestamp(min(max(status.st_mtime, 0), _LATEST), UTC)
                 latest, newest = key != newest, key
                 yield ObjectVersion(key, str(number), status.st_size, modified, latest=latest)
         self._insist()  # a disk that went away meanwhile has shown less than there is

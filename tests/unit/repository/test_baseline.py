@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,31 @@ def test_damage_ends_it_early_and_changes_nothing(
     path.write_bytes(data.draw(damaged(whole)))
     entries = read(path)
     assert entries is None or entries == STORED[: len(entries)]
+
+
+class _Failing(io.BytesIO):
+    """A file on a disk that fails from some byte on."""
+
+    good = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if self.tell() > self.good:
+            raise OSError(errno.EIO, "Input/output error")
+        return data
+
+
+@pytest.mark.parametrize("good", [0, 60, 75, 100, 100_000])
+def test_a_disk_that_fails_ends_it_early(
+    whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: int
+) -> None:
+    """A cache that cannot be read keeps nothing from being captured."""
+    file = _Failing(whole)
+    file.good = good
+    monkeypatch.setattr(Path, "open", lambda *_: file)
+    entries = read(tmp_path / "v.baseline")
+    assert entries is None or entries == STORED[: len(entries)]
+    assert file.closed
 
 
 def test_a_full_disk_costs_the_baseline_only(tmp_path: Path) -> None:

@@ -175,6 +175,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @root_only
+@pytest.mark.parametrize("seconds", [10**13, -(10**13)])
+def test_a_file_from_beyond_the_calendar_hides_no_others(
+    small_disk: Path, clock: ManualClock, seconds: int
+) -> None:
+    store = new_store(small_disk / "store", clock)
+    store.put("a/kept", b"1", clock.now() + DAY)
+    os.utime(store.root / "objects" / "a" / "kept", (0, seconds))
+    (store.root / "objects" / "a" / "laid").write_bytes(b"")
+    os.utime(store.root / "objects" / "a" / "laid", (0, seconds))
+    assert [found.key for found in store.list("a/")] == ["a/kept", "a/laid"]
+
+
+@root_only
 @pytest.mark.parametrize("nameless", [True, False])
 def test_a_full_disk_leaves_nothing_half_there(
     small_disk: Path, clock: ManualClock, nameless: bool, monkeypatch: pytest.MonkeyPatch
