@@ -91,8 +91,10 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
         case = gather(unit, question, now, rules.digest, tracked)
         decision = decide(case.facts, rules)
         place = Place(question.environment, question.volume_id)
-        entry = enter(unit, EntryKind.REQUEST, _body(case, decision, rules.digest), place)
-        case = _used_up(unit, case, decision, now)
+        given = isinstance(decision, Allow) and case.facts.approval is ApprovalFact.GIVEN
+        body, uses = _body(case, decision, rules.digest), case.ask if given else ""
+        entry = enter(unit, EntryKind.REQUEST, body, place, uses=uses)
+        case = _followed(unit, case, decision, now)
     with suppress(*((StoreError,) if question.verb in _NEVER_WAITS else ())):
         commit(unit)
     if not isinstance(decision, Allow):
@@ -201,13 +203,10 @@ def _body(case: Case, decision: Decision, rules: str) -> dict[str, Any]:
     }
 
 
-def _used_up(unit: RecordUnit, case: Case, decision: Decision, now: datetime) -> Case:
-    """What follows at once: an approval is used, an excess freezes, people are asked."""
-    who, place = unit.principal, Place(case.plan.environment)
-    if isinstance(decision, Allow) and case.facts.approval is ApprovalFact.GIVEN:
-        enter(unit, EntryKind.APPROVAL_USED, {"ask": case.ask}, place)
+def _followed(unit: RecordUnit, case: Case, decision: Decision, now: datetime) -> Case:
+    """What follows at once: an excess freezes, people are asked."""
     if case.facts.over_budget and not case.facts.frozen:
-        freeze.trip(unit, who.name, case.facts.over_budget)
+        freeze.trip(unit, unit.principal.name, case.facts.over_budget)
     if isinstance(decision, Ask) and case.facts.approval is not ApprovalFact.WAITING:
         case = replace(case, ask=approve.ask(unit, case.plan, now))
     return case

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from vault import operations
 from vault.audit.entry import Caller, Entry, EntryKind
 from vault.governance.principal import Principal
@@ -36,8 +38,12 @@ def enter(
     place: Place = Place(),
     *,
     about: str = "",
+    uses: str = "",
 ) -> Entry:
-    """Let one entry wait for its place in the log; `commit` brings it there."""
+    """Let one entry wait for its place in the log; `commit` brings it there.
+
+    With `uses`, an approval's id, it is used up by that: both are entered, or neither.
+    """
     with exclusive(unit.home, "audit-entry"):
         at = unit.reader.now()
         entry = Entry(
@@ -51,8 +57,21 @@ def enter(
             about=about,
             body=body,
         )
-        unit.catalog.audit.add(entry)
+        with unit.catalog.connection.writing():
+            unit.catalog.audit.add(entry)
+            if uses:
+                unit.catalog.audit.add(_use(entry, uses))
     return entry
+
+
+def _use(request: Entry, ask: str) -> Entry:
+    return msgspec.structs.replace(
+        request,
+        id=next_id("aud", request.at, after=request.id),
+        kind=EntryKind.APPROVAL_USED,
+        volume="",
+        body={"ask": ask},
+    )
 
 
 def administer(
