@@ -120,6 +120,28 @@ def test_a_host_that_lies_is_found_out(council: Council) -> None:
         check(council, [*honest, told, use[0], again, use[1]], item.id)
 
 
+def test_nobody_talks_a_key_into_wanting_a_touch(site: Site) -> None:
+    """The root key proves Cyd's key, a file's; that it wants a touch is the host's own word."""
+    council = Council(site)
+    council.found("cyd", touch=False)
+    council.found("ann", "bob")
+    council.let_agent()
+    item, honest = council.asked(), entries(council)
+    lied = [
+        msgspec.structs.replace(e, body=e.body | {"touch": True}) if e.body.get("proof") else e
+        for e in honest
+    ]
+    for name in ("bob", "cyd"):
+        kind, body = _signed(item.id, name, _own(council, name), council.keys[name].sign(item.text))
+        signed = msgspec.structs.replace(honest[-1], kind=kind, body=body)
+        log = [*lied, signed, *_use(council, honest, item)]
+        if name == "bob":
+            assert check(council, log, item.id) == ("bob",)
+        else:
+            with pytest.raises(SignatureRefused):
+                check(council, log, item.id)
+
+
 def test_a_change_of_the_roster_is_the_one_that_was_signed(council: Council) -> None:
     """They agreed to Dan's key; a host enters another one for him. By the root key, too late."""
     council.add("dan", "bob", "cyd")
