@@ -91,8 +91,9 @@ def change(unit: WriteUnit, name: str, kind: EventType) -> Volume:
         EventType.SOURCE_ACKNOWLEDGED: Verb.ACKNOWLEDGE,
     }
     volume = unit.catalog.volumes.resolve(name)
-    admit(unit, question_of(verbs[kind], volume))
     with exclusive(unit.home, f"volume-{volume.id}"):
+        volume = unit.catalog.volumes.resolve(volume.id)
+        admit(unit, question_of(verbs[kind], volume))
         step_volume(volume.state, kind)
         takes_over = kind is EventType.SOURCE_ACKNOWLEDGED
         details = {"owner": unit.keys.signing.key_id} if takes_over else {}
