@@ -56,9 +56,11 @@ def carried_hold(
     anew is no way either.
     """
     for tombstone in reversed(former):
-        there = tombstone.state is State.RESTORED and tombstone.identity and provider is not None
+        back = tombstone.state is State.RESTORED and tombstone.identity
         if tombstone.volume == volume or (
-            there and provider.is_same(read_identity(tombstone.identity), source)
+            back
+            and provider is not None
+            and provider.is_same(read_identity(tombstone.identity), source)
         ):
             return tombstone.hold
     return ""

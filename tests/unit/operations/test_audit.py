@@ -23,7 +23,7 @@ from vault.operations.audit import commit
 from vault.operations.ledger import enter
 from vault.operations.rebuild import rebuild
 from vault.operations.reconcile import reconcile
-from vault.operations.unit import WriteUnit
+from vault.operations.unit import RecordUnit, WriteUnit
 from vault.repository.audit_log import StoredSegment, put_segment, read_segments, seal_segment
 from vault.repository.charter import load_charter
 from vault.store.contract import Receipt, WritableStore
@@ -49,7 +49,7 @@ class Breaking(WriterRight):
         raise StoreUnreachable("the answer was lost")
 
 
-def told(unit: WriteUnit, *names: str) -> None:
+def told(unit: RecordUnit, *names: str) -> None:
     """Let an entry wait for each name."""
     for name in names:
         enter(unit, EntryKind.FROZEN, {"name": name, "reasons": []})
