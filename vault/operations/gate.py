@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import msgspec
 
-from vault.audit.entry import EntryKind
 from vault.clock import format_span
 from vault.errors import ApprovalNeeded, Denied, StoreError
 from vault.governance.approval import Plan
@@ -28,7 +27,7 @@ from vault.governance.request import Request, Verb
 from vault.lifecycle.volume import Volume
 from vault.operations import approve, behaviour, freeze, policy
 from vault.operations.audit import commit
-from vault.operations.ledger import Place, enter
+from vault.operations.ledger import Place, enter_request
 from vault.operations.tracking import look_up
 from vault.operations.unit import RecordUnit, class_of, exclusive, window_of
 from vault.operations.uptime import accumulated_uptime
@@ -93,7 +92,7 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
         place = Place(question.environment, question.volume_id)
         given = isinstance(decision, Allow) and case.facts.approval is ApprovalFact.GIVEN
         body, uses = _body(case, decision, rules.digest), case.ask if given else ""
-        entry = enter(unit, EntryKind.REQUEST, body, place, uses=uses)
+        entry = enter_request(unit, body, place, uses)
         case = _followed(unit, case, decision, now)
     with suppress(*((StoreError,) if question.verb in _NEVER_WAITS else ())):
         commit(unit)

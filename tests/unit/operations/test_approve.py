@@ -24,8 +24,7 @@ from tests.unit.operations.approving import (
     make_council,
 )
 from tests.unit.operations.conftest import OPERATOR, Site
-from vault.audit.entry import Entry, EntryKind
-from vault.catalog.audit import AuditTable
+from vault.audit.entry import EntryKind
 from vault.catalog.database import open_catalog
 from vault.errors import ApprovalNeeded, ApprovalUnknown, Denied, SignatureRefused, UsageError
 from vault.governance.principal import Principal, PrincipalKind, Via
@@ -359,27 +358,6 @@ def test_a_token_that_does_less_refuses_nothing(council: Council, limits: dict[s
         approve.reject(council.by(replace(ann, **limits)), item.id, "no")
     reaching = replace(ann, verbs=frozenset({"approve"}), volumes=frozenset({"db"}))
     assert approve.reject(council.by(reaching), item.id, "no").state == "rejected"
-
-
-def test_a_crash_uses_an_approval_whole_or_not_at_all(
-    council: Council, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The request is entered with its use or not: whoever checks it later finds it used once."""
-    item, add = council.sign(council.asked(), "bob"), AuditTable.add
-
-    def dies(table: AuditTable, entry: Entry) -> None:
-        if entry.kind is EntryKind.APPROVAL_USED:
-            raise KeyboardInterrupt
-        add(table, entry)
-
-    with monkeypatch.context() as crash:
-        crash.setattr(AuditTable, "add", dies)
-        with pytest.raises(KeyboardInterrupt):
-            council.admit()
-    council.admit()
-    charter = council.unit.charter
-    log = [entry for entry, _ in council.unit.catalog.audit.all()]
-    assert check_approval(log, item.id, vault=charter.vault, root=charter.root) == ("bob",)
 
 
 def test_unknown_ones_are_told_apart_from_none(council: Council) -> None:

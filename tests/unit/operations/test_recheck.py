@@ -11,6 +11,7 @@ from tests.signers import SoftKey
 from tests.unit.operations.approving import Council, make_council
 from tests.unit.operations.conftest import Site
 from vault.audit.entry import Entry, EntryKind
+from vault.catalog.audit import AuditTable
 from vault.codec.signing import SigningKey
 from vault.errors import SignatureRefused
 from vault.operations import approve, homes, roster
@@ -52,6 +53,25 @@ def test_what_was_agreed_to_and_done_is_found_so(council: Council) -> None:
         check_approval(log, item.id, vault=council.unit.charter.vault, root=stranger)
     with pytest.raises(SignatureRefused):
         check_approval(log, item.id, vault="vault_other", root=council.unit.charter.root)
+
+
+def test_a_crash_uses_an_approval_whole_or_not_at_all(
+    council: Council, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request is entered with its use or not: whoever checks it later finds it used once."""
+    item, add = council.sign(council.asked(), "bob", "cyd"), AuditTable.add
+
+    def dies(table: AuditTable, entry: Entry) -> None:
+        if entry.kind is EntryKind.APPROVAL_USED:
+            raise KeyboardInterrupt
+        add(table, entry)
+
+    with monkeypatch.context() as crash:
+        crash.setattr(AuditTable, "add", dies)
+        with pytest.raises(KeyboardInterrupt):
+            council.admit()
+    council.admit()
+    assert check(council, entries(council), item.id) == ("bob", "cyd")
 
 
 def test_what_became_of_the_roster_later_does_not_matter(council: Council) -> None:
