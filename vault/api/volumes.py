@@ -94,7 +94,8 @@ def delete_volume(
     Nothing that a request says shortens the time in which it can be undone.
     """
     replies: Replies = sent.app.state.replies
-    caller, request = who.principal.name, (name, _words(intent.reason), _words(intent.task))
+    caller = (who.principal.environment, who.principal.name)
+    request = (name, _words(intent.reason), _words(intent.task))
     answer = replies.find(caller, intent.key, request) or _delete(who, *request)
     replies.keep(caller, intent.key, request, answer)
     response.headers["Location"] = answer.links.self if answer.tombstone else answer.links.approval

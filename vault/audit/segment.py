@@ -6,6 +6,7 @@ written; those bytes are the leaves of the tree.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from vault.audit.merkle import Frontier, leaf_hash
 from vault.codec.decoding import read_json
 from vault.codec.signing import SigningKey
 from vault.errors import Corrupt
+from vault.ids import BELIEVABLE
 from vault.limits import MIB
 
 ENTRIES_MAX: Final = 1000
@@ -24,6 +26,8 @@ ENTRIES_MAX: Final = 1000
 
 BYTES_TARGET: Final = 4 * MIB
 """A segment of more than one entry stays below this size."""
+
+_ID: Final = re.compile(f"aud_{BELIEVABLE}")
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -56,6 +60,13 @@ class Segment(msgspec.Struct, frozen=True):
                 yield index, decode_entry(leaf)
             except Corrupt:
                 continue
+
+    def sortable(self) -> Iterator[tuple[int, Entry]]:
+        """Those of them behind whose ids others can be entered.
+
+        Whoever has one member's key would else keep every host from entering anything.
+        """
+        return ((index, entry) for index, entry in self.entries() if _ID.fullmatch(entry.id))
 
 
 def write_segment(

@@ -48,12 +48,14 @@ class Tokens:
         elif entry.kind is EntryKind.TOKEN_REVOKED and entry.body.get("name"):
             name = str(entry.body["name"])
             self._ended[name] = max(entry.at, self._ended.get(name, entry.at))
+            # Those made before by a clock that ran ahead, too.
+            self._revoked.update(t.token for t in self._tokens.values() if t.name == name)
         elif entry.kind is EntryKind.TOKEN_REVOKED:
             self._revoked.add(str(entry.body.get("token", "")))
         elif entry.kind is EntryKind.KEY_ROTATED:
             change = read_body(entry, _Rotation)
             if change is not None:
-                self._rotate(change)
+                self._rotate(change, entry.at)
 
     def all(self) -> list[Token]:
         """Every token that was made, the oldest first."""
@@ -73,10 +75,13 @@ class Tokens:
         """The public keys whose tokens count at `now`, the one that signs last."""
         return tuple(k.public for k in self._keys.values() if k.until is None or now < k.until)
 
-    def _rotate(self, change: _Rotation) -> None:
-        for public, former in self._keys.items():
-            until = min(former.until or change.until, change.until)
-            self._keys[public] = IssuingKey(public=public, until=until)
+    def _rotate(self, change: _Rotation, at: datetime) -> None:
+        """A key that ends at once is gone: a host whose clock is behind would believe it longer."""
+        former, self._keys = self._keys, {}
+        for public, known in former.items():
+            until = min(known.until or change.until, change.until)
+            if until > at:
+                self._keys[public] = IssuingKey(public=public, until=until)
         self._keys[change.public] = IssuingKey(public=change.public)
 
 

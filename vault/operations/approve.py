@@ -16,6 +16,7 @@ from vault.audit.entry import EntryKind
 from vault.errors import ApprovalUnknown, Denied, SignatureRefused, UsageError
 from vault.governance.approval import Approver, Asked, Plan, plan_text, same_person
 from vault.governance.principal import Principal, PrincipalKind
+from vault.governance.request import Verb
 from vault.ids import match_prefix, next_id
 from vault.limits import APPROVAL_LIFE
 from vault.operations.audit import commit
@@ -119,6 +120,8 @@ def reject(unit: RecordUnit, text: str, reason: str) -> ApprovalItem:
         asked, who = _waiting(unit, text), unit.principal
         if who.kind is not PrincipalKind.HUMAN and who.name != asked.plan.requester:
             raise Denied("people refuse, and whoever asked", hint="Ask a person to look at it.")
+        if who.name != asked.plan.requester:
+            _insist_reach(who, asked.plan)
         body = {"ask": asked.plan.ask, "approver": who.name, "reason": reason}
         enter(unit, EntryKind.APPROVAL_REJECTED, body, Place(asked.plan.environment))
     commit(unit)
@@ -203,6 +206,18 @@ def _insist_another(unit: LocalUnit, approver: Approver, plan: Plan) -> None:
         raise SignatureRefused(
             f"{approver.name} asked for it, and somebody else has to agree",
             hint="Ask another approver: vault approver list",
+        )
+
+
+def _insist_reach(who: Principal, plan: Plan) -> None:
+    """A token that does less does not stop what others asked for."""
+    volumes = {plan.volume, plan.volume_id} - {""}
+    if (who.verbs is not None and Verb.APPROVE not in who.verbs) or (
+        who.volumes is not None and not volumes & who.volumes
+    ):
+        raise Denied(
+            "this token is limited, and does not reach that",
+            hint="Refuse it with a token that is not, or that has the verb approve.",
         )
 
 

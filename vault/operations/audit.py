@@ -68,7 +68,7 @@ def refresh(unit: ReadUnit) -> None:
         head = heads.get(stored.log, Frontier())
         if stored.segment.first == head.size:
             heads[stored.log] = head.grown(stored.segment.hashes())
-            audit.settle(stored.log, stored.segment.entries(), heads[stored.log])
+            audit.settle(stored.log, stored.segment.sortable(), heads[stored.log])
 
 
 def _insist_member(unit: RecordUnit, now: datetime) -> None:

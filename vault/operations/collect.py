@@ -2,7 +2,7 @@
 
 What is wanted is recomputed here from the charter, signed events and the store's own times, and
 less of it only by what people provably agreed to; the catalog is not asked. A clock that disagrees,
-or an owner gone silent, collects nothing.
+an owner gone silent, or a panic, collects nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from vault.lifecycle.retention import Standing, retained
 from vault.lifecycle.tombstone import OPEN
 from vault.lifecycle.volume import fold_volume, standing
 from vault.operations.extend import facts_of
+from vault.operations.freeze import insist_calm
 from vault.operations.items import CollectReport
 from vault.operations.loosening import Proofs
 from vault.operations.record import insist_complete
@@ -27,7 +28,7 @@ from vault.store.contract import Reaper
 
 
 def collect(unit: CollectUnit, *, dry_run: bool) -> CollectReport:
-    """Plan and, unless `dry_run`, delete. Raises ClockDisagrees, StoreError.
+    """Plan and, unless `dry_run`, delete. Raises ClockDisagrees, PurgeRefused, StoreError.
 
     A crash in the middle leaves fewer lapsed versions and nothing wanted touched. What was planned
     is wanted anew only with a new lock, so a plan must not outlive one: a host may be suspended.
@@ -65,6 +66,7 @@ def plan_collect(unit: CollectUnit) -> CollectionPlan:
     events = tuple(read_events(unit.reader, unit.charter, unit.tampering))
     records = tuple(list_snapshots(unit.reader, unit.charter, unit.tampering))
     insist_complete(unit)
+    insist_calm(unit)
     wanted = retained(
         [facts_of(record) for record in records],
         _standings(unit, events),

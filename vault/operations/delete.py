@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from vault.errors import SourceError, SourceReplaced, VolumeTombstoned
+from vault.errors import SourceError, SourceReplaced, TransitionRefused, VolumeTombstoned
 from vault.governance.request import Verb
 from vault.ids import new_id
 from vault.lifecycle.event import EventType
@@ -90,7 +90,10 @@ def execute_delete(unit: WriteUnit, plan: DeletePlan) -> Tombstone:
     volume, place = plan.volume, plan.place
     with exclusive(unit.home, f"volume-{volume.id}"):
         events = refresh(unit, volume.id)
-        _refuse_closed(unit.catalog.volumes.resolve(volume.id))
+        present = unit.catalog.volumes.resolve(volume.id)
+        _refuse_closed(present)
+        if present.environment != volume.environment:
+            raise _moved(volume)
         former, provider = unit.catalog.whole().tombstones.all(), unit.provider(volume.provider)
         draft = _requested(plan, carried_hold(former, volume.id, provider, place.identity))
         requested = record(unit, events[-1] if events else None, draft)
@@ -172,6 +175,14 @@ def _refuse_closed(volume: Volume) -> None:
             hint="See it with: vault tombstones; bring it back with: vault undelete",
         )
     refuse_closed(volume)
+
+
+def _moved(volume: Volume) -> TransitionRefused:
+    return TransitionRefused(
+        f"“{volume.name}” belongs to another environment by now",
+        safe="Nothing was moved or deleted.",
+        hint="Ask again: the rules of that one hold.",
+    )
 
 
 def _replaced(volume: Volume) -> SourceReplaced:

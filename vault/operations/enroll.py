@@ -16,6 +16,7 @@ from vault.ids import new_id
 from vault.lifecycle.due import check_schedule
 from vault.lifecycle.event import EventType
 from vault.lifecycle.retention import Keep, parse_keep
+from vault.lifecycle.tombstone import OPEN
 from vault.lifecycle.volume import Volume, step_volume
 from vault.operations.gate import Question, admit, question_of
 from vault.operations.identity import identity_text, owns, read_identity
@@ -92,8 +93,9 @@ def change(unit: WriteUnit, name: str, kind: EventType) -> Volume:
         EventType.SOURCE_ACKNOWLEDGED: Verb.ACKNOWLEDGE,
     }
     volume = unit.catalog.volumes.resolve(name)
-    admit(unit, question_of(verbs[kind], volume))
     with exclusive(unit.home, f"volume-{volume.id}"):
+        volume = unit.catalog.volumes.resolve(volume.id)
+        admit(unit, question_of(verbs[kind], volume))
         step_volume(volume.state, kind)
         takes_over = kind is EventType.SOURCE_ACKNOWLEDGED
         details = {"owner": unit.keys.signing.key_id} if takes_over else {}
@@ -163,17 +165,21 @@ def _check_words(unit: WriteUnit, wish: Enrolment) -> None:
 def check_apart(unit: WriteUnit, wish: Enrolment, identity: SourceIdentity | None) -> None:
     """Refuse a name or place that is taken; `identity` is None while nothing stands there yet.
 
+    Where deleted data wait for an undelete is taken, too: as another volume they could be deleted.
+
     Raises VolumeExists, SourceOverlaps.
     """
-    provider = unit.provider(wish.provider)
-    for other in unit.catalog.whole().volumes.all():
+    provider, whole = unit.provider(wish.provider), unit.catalog.whole()
+    held = {t.volume: t.held_at for t in whole.tombstones.all() if t.state in OPEN and t.held_at}
+    for other in whole.volumes.all():
         if other.state == "removed" and not _leaves_protection(unit, other, wish):
             continue
         insist_free(other, wish.name, wish.environment)
         if other.provider != wish.provider or not owns(unit, other):
             continue  # another host's places mean nothing here
         same = identity is not None and provider.is_same(identity, read_identity(other.identity))
-        if same or provider.overlaps(wish.path, other.location):
+        waits = other.id in held and provider.overlaps(wish.path, held[other.id])
+        if same or waits or provider.overlaps(wish.path, other.location):
             own = unit.catalog.environment in ("", other.environment)
             what = f"the volume “{other.name}” at {other.location}" if own else "another volume"
             raise _overlap(wish.path, what)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from vault.audit.entry import EntryKind
-from vault.errors import UsageError
+from vault.errors import PurgeRefused, UsageError
 from vault.governance.request import Verb
+from vault.operations.audit import refresh
 from vault.operations.ledger import administer, enter
-from vault.operations.unit import LocalUnit, RecordUnit
+from vault.operations.unit import LocalUnit, ReadUnit, RecordUnit
 
 
 class FreezeItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,12 +23,14 @@ class FreezeItem(msgspec.Struct, frozen=True, kw_only=True):
 def freeze(unit: RecordUnit, name: str, reason: str) -> FreezeItem:
     """Let an identity do nothing but protect and undo until a person has looked."""
     _require(name, "whom", "vault freeze deploy-bot --reason 'it deletes what it should not'")
+    name = _spelled(unit, name)
     administer(unit, Verb.FREEZE, EntryKind.FROZEN, {"name": name, "reason": reason})
     return item(unit, name)
 
 
 def unfreeze(unit: RecordUnit, name: str) -> FreezeItem:
     """A person has looked: the identity may go on. Its budget begins anew with time alone."""
+    name = _spelled(unit, name)
     if not unit.catalog.audit.books().freezes.frozen(name):
         raise UsageError(f"“{name}” is not frozen", safe="Nothing was changed.")
     administer(unit, Verb.UNFREEZE, EntryKind.UNFROZEN, {"name": name})
@@ -44,6 +47,21 @@ def calm(unit: RecordUnit) -> FreezeItem:
     """The panic is over; where approvers are enrolled, they agree first."""
     administer(unit, Verb.CALM, EntryKind.CALM, {})
     return everyone(unit)
+
+
+def insist_calm(unit: ReadUnit) -> None:
+    """Refuse to destroy anything in a panic, by the log as the store has it now.
+
+    Raises PurgeRefused, StoreError.
+    """
+    refresh(unit)
+    reason = unit.catalog.audit.books().freezes.panic
+    if reason:
+        raise PurgeRefused(
+            f"there is a panic, and everything destructive waits: {reason}",
+            safe="Nothing was destroyed.",
+            hint="When a person has looked: vault calm",
+        )
 
 
 def trip(unit: RecordUnit, name: str, reasons: tuple[str, ...]) -> None:
@@ -68,6 +86,12 @@ def everyone(unit: LocalUnit) -> FreezeItem:
     """Whether there is a panic."""
     reason = unit.catalog.audit.books().freezes.panic
     return FreezeItem(name="*", frozen=bool(reason), reason=reason)
+
+
+def _spelled(unit: LocalUnit, name: str) -> str:
+    """As the identity is called that differs in case at most: nobody else can be meant."""
+    known = unit.catalog.audit.books().identities.like(name)
+    return name if known is None else known.name
 
 
 def _require(text: str, what: str, example: str) -> None:

@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from vault.audit.entry import EntryKind
 from vault.clock import format_span
 from vault.errors import ApprovalNeeded, Denied, StoreError
 from vault.governance.approval import Plan
@@ -28,7 +27,7 @@ from vault.governance.request import Request, Verb
 from vault.lifecycle.volume import Volume
 from vault.operations import approve, behaviour, freeze, policy
 from vault.operations.audit import commit
-from vault.operations.ledger import Place, enter
+from vault.operations.ledger import Place, enter_request
 from vault.operations.tracking import look_up
 from vault.operations.unit import RecordUnit, class_of, exclusive, window_of
 from vault.operations.uptime import accumulated_uptime
@@ -88,8 +87,10 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
         case = gather(unit, question, now, rules.digest, tracked)
         decision = decide(case.facts, rules)
         place = Place(question.environment, question.volume_id)
-        entry = enter(unit, EntryKind.REQUEST, _body(case, decision, rules.digest), place)
-        case = _used_up(unit, case, decision, now)
+        given = isinstance(decision, Allow) and case.facts.approval is ApprovalFact.GIVEN
+        body, uses = _body(case, decision, rules.digest), case.ask if given else ""
+        entry = enter_request(unit, body, place, uses)
+        case = _followed(unit, case, decision, now)
     with suppress(*((StoreError,) if question.verb in _NEVER_WAITS else ())):
         commit(unit)
     if not isinstance(decision, Allow):
@@ -198,13 +199,10 @@ def _body(case: Case, decision: Decision, rules: str) -> dict[str, Any]:
     }
 
 
-def _used_up(unit: RecordUnit, case: Case, decision: Decision, now: datetime) -> Case:
-    """What follows at once: an approval is used, an excess freezes, people are asked."""
-    who, place = unit.principal, Place(case.plan.environment)
-    if isinstance(decision, Allow) and case.facts.approval is ApprovalFact.GIVEN:
-        enter(unit, EntryKind.APPROVAL_USED, {"ask": case.ask}, place)
+def _followed(unit: RecordUnit, case: Case, decision: Decision, now: datetime) -> Case:
+    """What follows at once: an excess freezes, people are asked."""
     if case.facts.over_budget and not case.facts.frozen:
-        freeze.trip(unit, who.name, case.facts.over_budget)
+        freeze.trip(unit, unit.principal.name, case.facts.over_budget)
     if isinstance(decision, Ask) and case.facts.approval is not ApprovalFact.WAITING:
         case = replace(case, ask=approve.ask(unit, case.plan, now))
     return case

@@ -56,9 +56,9 @@ def carried_hold(
     anew is no way either.
     """
     for tombstone in reversed(former):
-        there = tombstone.state is State.RESTORED and tombstone.identity != ""
+        back = tombstone.state is State.RESTORED and tombstone.identity
         if tombstone.volume == volume or (
-            there
+            back
             and provider is not None
             and provider.is_same(read_identity(tombstone.identity), source)
         ):

@@ -42,20 +42,50 @@ def enter(
 ) -> Entry:
     """Let one entry wait for its place in the log; `commit` brings it there."""
     with exclusive(unit.home, "audit-entry"):
-        at = unit.reader.now()
-        entry = Entry(
-            id=next_id("aud", at, after=unit.catalog.audit.last_id()),
-            at=at,
-            uptime=accumulated_uptime(unit),
-            kind=kind,
-            caller=caller_of(unit.principal),
-            environment=place.environment,
-            volume=place.volume,
-            about=about,
-            body=body,
-        )
+        entry = _made(unit, kind, body, place, about)
         unit.catalog.audit.add(entry)
     return entry
+
+
+def enter_request(unit: RecordUnit, body: dict[str, Any], place: Place, uses: str) -> Entry:
+    """The same of a request, and of the approval (its id, or empty) that it uses up.
+
+    Both are entered, or neither: what a crash had torn apart would look like two uses of one.
+    """
+    with exclusive(unit.home, "audit-entry"):
+        entry = _made(unit, EntryKind.REQUEST, body, place, "")
+        with unit.catalog.connection.writing():
+            unit.catalog.audit.add(entry)
+            if uses:
+                unit.catalog.audit.add(_use(entry, uses))
+    return entry
+
+
+def _made(
+    unit: RecordUnit, kind: EntryKind, body: dict[str, Any], place: Place, about: str
+) -> Entry:
+    at = unit.reader.now()
+    return Entry(
+        id=next_id("aud", at, after=unit.catalog.audit.last_id()),
+        at=at,
+        uptime=accumulated_uptime(unit),
+        kind=kind,
+        caller=caller_of(unit.principal),
+        environment=place.environment,
+        volume=place.volume,
+        about=about,
+        body=body,
+    )
+
+
+def _use(request: Entry, ask: str) -> Entry:
+    return msgspec.structs.replace(
+        request,
+        id=next_id("aud", request.at, after=request.id),
+        kind=EntryKind.APPROVAL_USED,
+        volume="",
+        body={"ask": ask},
+    )
 
 
 def administer(

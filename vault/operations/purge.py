@@ -24,6 +24,7 @@ from vault.operations.audit import commit
 from vault.operations.delete import quarantine_of
 from vault.operations.early import agreed_early, was_protected_elsewhere
 from vault.operations.finalize import still_since
+from vault.operations.freeze import insist_calm
 from vault.operations.identity import read_identity
 from vault.operations.items import PurgeItem, PurgeReport
 from vault.operations.loosening import Proofs
@@ -52,6 +53,7 @@ def purge(unit: RecordUnit, *, dry_run: bool) -> PurgeReport:
         reconcile(unit)
     open_tombstones = tuple(_open_tombstones(unit))
     insist_complete(unit)
+    insist_calm(unit)
     items = [
         _one(unit, tombstone, events, dry_run=dry_run) for tombstone, events in open_tombstones
     ]
@@ -103,6 +105,7 @@ def _judged(
     commit(unit)
     if _spoken_for(unit, tombstone, (*events, started)):
         return "refused", ("something was recorded of it meanwhile: the next pass judges anew",)
+    insist_calm(unit)
     return _destroy(unit, tombstone, started, _permit(evidence, final))
 
 

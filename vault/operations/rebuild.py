@@ -59,7 +59,7 @@ def read_logs(unit: ReadUnit) -> Iterator[ReadLog]:
                 yield ReadLog(name, entries, head)
             entries, head, name = [], Frontier(), stored.log
         if stored.segment.first == head.size:
-            entries += stored.segment.entries()
+            entries += stored.segment.sortable()
             head = head.grown(stored.segment.hashes())
     if name:
         yield ReadLog(name, entries, head)

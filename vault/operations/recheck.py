@@ -18,7 +18,7 @@ import msgspec
 from vault import codec
 from vault.audit.entry import Entry, EntryKind
 from vault.codec.signing import verify
-from vault.errors import SignatureRefused, UsageError
+from vault.errors import ExtraMissing, SignatureRefused, UsageError
 from vault.governance.approval import Approvals, Asked, Plan, Roster, plan_text, same_person
 from vault.governance.intent import read_body
 from vault.governance.request import Verb
@@ -125,7 +125,9 @@ class _Replay:
         elif entry.kind is EntryKind.APPROVAL_ASKED:
             if _is_short(entry):
                 self._approvals.apply(entry)
-        elif entry.kind not in _ROSTER or self._is_founded(entry) or self._is_agreed(entry):
+        elif entry.kind not in _ROSTER or (
+            _tells_touch(entry) and (self._is_founded(entry) or self._is_agreed(entry))
+        ):
             self._approvals.apply(entry)
             self._roster.apply(entry)
 
@@ -177,6 +179,18 @@ class _Replay:
             and asked.plan.verb == Verb.ROSTER
             and asked.plan.about == in_words(entry.kind, entry.body)
         )
+
+
+def _tells_touch(entry: Entry) -> bool:
+    """Whether a key that is said to want a touch does: the root key's proof is of the key alone."""
+    if entry.kind is not EntryKind.APPROVER_ADDED or not entry.body.get("touch"):
+        return True
+    try:
+        return codec.agreement.wants_touch(codec.agreement.read_key(str(entry.body.get("key"))))
+    except ExtraMissing:
+        return True  # a passkey, which always does
+    except UsageError:
+        return False
 
 
 def _is_short(entry: Entry) -> bool:

@@ -138,7 +138,7 @@ def revoke(unit: RecordUnit, text: str) -> tuple[Token, ...]:
     if any(token.token == text for token in made):
         body = {"token": text}
     else:
-        body = {"name": _identity(unit, text).name}
+        body = {"name": _known(unit, text).name}
     administer(unit, Verb.TOKEN, EntryKind.TOKEN_REVOKED, body)
     return tuple(t for t in tokens(unit) if text in (t.token, t.name))
 
@@ -177,13 +177,24 @@ def _public_in(path: Path) -> str:
 
 
 def _identity(unit: LocalUnit, name: str) -> Identity:
-    known = unit.catalog.audit.books().identities.get(name)
-    if known is None or known.disabled:
-        raise IdentityUnknown(
-            f"there is no identity “{name}” that may have tokens",
-            hint="See who there is: vault identity list",
-        )
+    known = _known(unit, name)
+    if known.disabled:
+        raise _unknown(name)
     return known
+
+
+def _known(unit: LocalUnit, name: str) -> Identity:
+    known = unit.catalog.audit.books().identities.get(name)
+    if known is None:
+        raise _unknown(name)
+    return known
+
+
+def _unknown(name: str) -> IdentityUnknown:
+    return IdentityUnknown(
+        f"there is no identity “{name}” that may have tokens",
+        hint="See who there is: vault identity list",
+    )
 
 
 def _life(wish: TokenWish, identity: Identity) -> timedelta:

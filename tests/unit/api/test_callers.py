@@ -46,6 +46,23 @@ def test_a_disabled_identity_is_nobody(door: Door) -> None:
     assert door.ask("bot", "POST", "/volumes/db/undelete").status_code == 401
 
 
+def test_tokens_of_a_disabled_identity_can_be_revoked(door: Door) -> None:
+    """It is let again, and what it had before counts no more."""
+    with door.vault() as vault:
+        vault.oversight.disable_identity("bot")
+        vault.oversight.revoke_token("bot")
+        vault.oversight.disable_identity("bot", enable=True)
+    assert door.ask("bot", "GET", "/volumes").status_code == 401
+
+
+def test_an_identity_is_frozen_however_its_name_is_typed(door: Door) -> None:
+    with door.vault() as vault:
+        assert vault.oversight.freeze("BOT", reason="look").name == "bot"
+        assert door.ask("bot", "GET", "/whoami").json()["frozen"] == "look"
+        assert not vault.oversight.unfreeze("Bot").frozen
+    assert door.ask("bot", "GET", "/whoami").json()["frozen"] == ""
+
+
 def test_a_narrowed_token_does_less(door: Door) -> None:
     entrust(door)
     full = door.tokens["bot", "production"]

@@ -177,6 +177,15 @@ def test_keys_of_two_identities_are_two_keys(door: Door) -> None:
     assert (answer.status_code, answer.json()["volume"]) == (202, "ledger")
 
 
+def test_keys_in_two_environments_are_two_keys(door: Door) -> None:
+    """The volumes are called alike, and so are the words: what was done there is not done here."""
+    headers = WHY | {"Idempotency-Key": "k-1"}
+    there = door.ask("ann", "DELETE", "/volumes/db", "staging", headers=headers)
+    here = door.ask("ann", "DELETE", "/volumes/db", headers=headers)
+    assert (there.status_code, here.status_code, state(door)) == (202, 202, "tombstoned")
+    assert there.json()["tombstone"] != here.json()["tombstone"]
+
+
 def test_a_crowd_of_deletes_makes_one_tombstone(door: Door) -> None:
     with ThreadPoolExecutor(16) as crowd:
         answers = list(crowd.map(lambda _: delete(door), range(100)))

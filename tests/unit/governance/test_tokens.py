@@ -71,6 +71,14 @@ def test_all_of_an_identity_are_revoked_until_then() -> None:
     assert not tokens.is_revoked("bot", NOW + HOUR, ("tok_unknown",))
 
 
+def test_a_clock_that_ran_ahead_saves_no_token() -> None:
+    """What was made before is revoked, whenever its clock said that was."""
+    ahead = (NOW + HOUR).isoformat()
+    revoked = entry(EntryKind.TOKEN_REVOKED, {"name": "bot"})
+    tokens = book(made(made_at=ahead), revoked, made("tok_2", made_at=ahead))
+    assert {t.token: t.revoked for t in tokens.all()} == {"tok_1": True, "tok_2": False}
+
+
 def test_a_later_revocation_reaches_further() -> None:
     """And an earlier one that comes in after it does not take that back."""
     entries = [
@@ -89,6 +97,12 @@ def test_keys_rotate_without_an_outage() -> None:
     assert tokens.keys(NOW + HOUR) == ("two",)
     assert tokens.keys(NOW + 9999 * HOUR) == ("two",)
     assert book().keys(NOW) == ()
+
+
+def test_a_key_that_ends_at_once_is_gone_by_every_clock() -> None:
+    """By that of a host which is minutes behind, too."""
+    tokens = book(rotated("one", NOW + HOUR), rotated("two", NOW))
+    assert tokens.keys(NOW - HOUR) == ("two",)
 
 
 def test_a_rotation_never_prolongs_a_former_key() -> None:

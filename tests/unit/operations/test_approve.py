@@ -347,6 +347,19 @@ def test_a_refusal_is_final_for_a_day(council: Council) -> None:
     assert council.asked().state == "waiting"
 
 
+@pytest.mark.parametrize(
+    "limits", [{"verbs": frozenset({"snapshot"})}, {"volumes": frozenset({"other"})}]
+)
+def test_a_token_that_does_less_refuses_nothing(council: Council, limits: dict[str, Any]) -> None:
+    """Narrowed to something else; with the verb, or for this volume, it refuses."""
+    item = council.asked()
+    ann = Principal(PrincipalKind.HUMAN, "ann", Via.TOKEN, environment="production")
+    with pytest.raises(Denied, match="limited"):
+        approve.reject(council.by(replace(ann, **limits)), item.id, "no")
+    reaching = replace(ann, verbs=frozenset({"approve"}), volumes=frozenset({"db"}))
+    assert approve.reject(council.by(reaching), item.id, "no").state == "rejected"
+
+
 def test_unknown_ones_are_told_apart_from_none(council: Council) -> None:
     """By no id, by too little of one, and of another environment."""
     item = council.asked()

@@ -7,20 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from tests.unit.operations.conftest import Site
-from vault.audit.entry import EntryKind, decode_entry
+from vault.audit.entry import EntryKind, decode_entry, encode_entry
 from vault.audit.merkle import Frontier
+from vault.audit.segment import write_segment
 from vault.catalog.database import open_catalog
 from vault.errors import StoreUnreachable, Unauthentic
 from vault.operations import homes
 from vault.operations.amend import record_lock, revoke_member
 from vault.operations.audit import commit
 from vault.operations.ledger import enter
-from vault.operations.unit import WriteUnit
-from vault.repository.audit_log import StoredSegment, read_segments
+from vault.operations.rebuild import rebuild
+from vault.operations.reconcile import reconcile
+from vault.operations.unit import RecordUnit, WriteUnit
+from vault.repository.audit_log import StoredSegment, put_segment, read_segments, seal_segment
 from vault.repository.charter import load_charter
 from vault.store.contract import Receipt, WritableStore
 from vault.store.memory import MemoryStore
@@ -45,7 +49,7 @@ class Breaking(WriterRight):
         raise StoreUnreachable("the answer was lost")
 
 
-def told(unit: WriteUnit, *names: str) -> None:
+def told(unit: RecordUnit, *names: str) -> None:
     """Let an entry wait for each name."""
     for name in names:
         enter(unit, EntryKind.FROZEN, {"name": name, "reasons": []})
@@ -245,3 +249,23 @@ def test_many_at_once_neither_fork_nor_lose(site: Site) -> None:
     found = names(site.write)
     assert len(found) == 40
     assert len(set(found)) == 40
+
+
+@pytest.mark.parametrize("odd", ["aud_7zzzzzzzzzzzzzzzzzzzzzzzzz", "zzz", "aud_"])
+@pytest.mark.parametrize("anew", [False, True])
+def test_no_other_member_keeps_a_host_from_entering(site: Site, odd: str, *, anew: bool) -> None:
+    """The purger's log has one behind whose id nothing sorts; here it goes on all the same."""
+    purger = site.purger
+    told(purger, "purger")
+    template = site.write.catalog.audit.waiting(1000)[-1]
+    commit(site.write)
+    leaf = encode_entry(msgspec.structs.replace(template, id=odd, body={"name": "odd"}))
+    body = write_segment(purger.charter.vault, Frontier(), [leaf], purger.signer)
+    record = seal_segment(purger.charter.vault, body, purger.signer)
+    put_segment(purger.store, purger.signer.key_id, 0, record, record_lock(site.clock.now()))
+    if anew:
+        rebuild(site.write)
+    reconcile(site.write)
+    told(site.write, "a")
+    commit(site.write)
+    assert site.write.catalog.audit.books().freezes.frozen("a")

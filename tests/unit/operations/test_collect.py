@@ -16,6 +16,7 @@ from tests.unit.operations.test_purge import finalized
 from vault.errors import ClockDisagrees, PurgeRefused
 from vault.lifecycle.event import EventType
 from vault.lifecycle.volume import fold_volume
+from vault.operations import freeze
 from vault.operations.audit import commit
 from vault.operations.collect import collect
 from vault.operations.enroll import change, keep
@@ -165,6 +166,14 @@ def test_clocks_that_disagree_collect_nothing(site: Site) -> None:
     force_setattr(collector, "clock", ahead)
     with pytest.raises(ClockDisagrees):
         collect(collector, dry_run=False)
+
+
+def test_a_panic_stops_the_collector(site: Site) -> None:
+    freeze.panic(site.write, "somebody has our tokens")
+    with pytest.raises(PurgeRefused, match="somebody has our tokens"):
+        collect(site.collector, dry_run=False)
+    freeze.calm(site.write)
+    assert collect(site.collector, dry_run=False).deleted == 0
 
 
 def test_missing_records_stop_collecting(site: Site) -> None:

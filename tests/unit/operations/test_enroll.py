@@ -50,6 +50,18 @@ def test_places_that_lie_in_one_another_are_refused(site: Site, tmp_path: Path) 
     assert len(site.write.catalog.volumes.all()) == 1
 
 
+def test_what_waits_in_quarantine_is_no_volume(site: Site) -> None:
+    """As another one, where less holds, it could be deleted from under its undelete."""
+    (site.source / "inner").mkdir()
+    tombstone = deleted(site)
+    data = Path(tombstone.held_at)
+    for place in (data / "inner", data, data.parent, data.parent.parent):
+        with pytest.raises(SourceOverlaps, match="“db”"):
+            wish(site, "other", place)
+    undelete(site.write, tombstone.id)
+    assert (site.source / "inner").exists()
+
+
 def test_names_are_words_and_used_once(site: Site, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     odd = ("a\0b", "a\u200bb", "a\u202eb", "a\u2028b", "cafe\u0301", "\udc80", "x" * 256, "..", ".")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,12 +28,14 @@ from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.lifecycle.event import EventType
 from vault.operations import approve, undelete
 from vault.operations.audit import commit
+from vault.operations.delete import execute_delete, plan_delete
 from vault.operations.early import purge_early
-from vault.operations.enroll import Enrolment, enroll
+from vault.operations.enroll import Enrolment, change, enroll
 from vault.operations.extend import extend
 from vault.operations.finalize import finalize
 from vault.operations.move import move
 from vault.operations.record import Draft, record_next
+from vault.operations.unit import exclusive
 from vault.repository.charter import EnvironmentTerms
 from vault.settings import Environment, Settings, Span, StoreSettings
 
@@ -179,3 +183,35 @@ def test_where_it_cannot_go(council: Council, tmp_path: Path) -> None:
     record_next(council.unit, Draft(type=kind, volume=volume.id, details=details))
     with pytest.raises(VolumeElsewhere):
         move(council.unit, "db", "staging", reason=WHY)
+
+
+def test_what_was_let_pass_there_is_not_done_here(council: Council, tmp_path: Path) -> None:
+    """A delete that a preview's rules let pass, of what is production's by then."""
+    (tmp_path / "work").mkdir()
+    wish = Enrolment(name="work", path=str(tmp_path / "work"), environment=EPHEMERAL)
+    enroll(council.unit, wish)
+    plan = plan_delete(council.unit, "work", reason=WHY)
+    move(council.unit, "work", "production", reason=WHY)
+    with pytest.raises(TransitionRefused, match="another environment"):
+        execute_delete(council.unit, plan)
+    assert (tmp_path / "work").exists()
+
+
+def test_a_removal_is_judged_where_the_volume_is(
+    council: Council, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is moved into production just before: there people agree first."""
+    (tmp_path / "work").mkdir()
+    wish = Enrolment(name="work", path=str(tmp_path / "work"), environment=EPHEMERAL)
+    enroll(council.unit, wish)
+
+    @contextmanager
+    def late(home: Path, name: str) -> Iterator[None]:
+        monkeypatch.setattr("vault.operations.enroll.exclusive", exclusive)
+        move(council.unit, "work", "production", reason=WHY)
+        with exclusive(home, name):
+            yield
+
+    monkeypatch.setattr("vault.operations.enroll.exclusive", late)
+    with pytest.raises(ApprovalNeeded):
+        change(council.unit, "work", EventType.VOLUME_REMOVED)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
+
+import pytest
 
 from msgspec.structs import force_setattr, replace
 
 from tests.unit.operations.approving import make_council
 from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_delete import deleted
-from vault.errors import StoreUnreachable
+from vault.errors import PurgeRefused, StoreUnreachable
 from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import State, Tombstone
-from vault.operations import undelete
+from vault.operations import freeze, undelete
 from vault.operations.audit import commit
 from vault.operations.capture import CapturePlan, capture
 from vault.operations.extend import extend
@@ -22,6 +25,7 @@ from vault.operations.finalize import finalize
 from vault.operations.hold import hold, release
 from vault.operations.purge import purge
 from vault.operations.record import Draft, record_next, refresh
+from vault.operations.unit import RecordUnit
 from vault.store.contract import Receipt, RecordingStore
 
 WINDOW = timedelta(hours=48)
@@ -152,3 +156,25 @@ def test_a_host_clock_set_forward_purges_nothing(site: Site) -> None:
     (item,) = purge(purger, dry_run=False).items
     assert item.verdict == "refused"
     assert any("disagree" in reason for reason in item.reasons)
+
+
+def test_a_panic_stops_the_purger(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a pass, and at the last moment of one; when it is over the purge goes on."""
+    tombstone = finalized(site)
+    site.clock.advance(WINDOW)
+    freeze.panic(site.write, "somebody has our tokens")
+    for dry_run in (True, False):
+        with pytest.raises(PurgeRefused, match="somebody has our tokens"):
+            purge(site.purger, dry_run=dry_run)
+    freeze.calm(site.write)
+
+    def late(unit: RecordUnit) -> None:
+        commit(unit)
+        monkeypatch.setattr("vault.operations.purge.commit", commit)
+        freeze.panic(site.write, "again")
+
+    monkeypatch.setattr("vault.operations.purge.commit", late)
+    assert verdict(site) == ("failed", "there is a panic, and everything destructive waits: again")
+    assert Path(tombstone.held_at).exists()
+    freeze.calm(site.write)
+    assert verdict(site)[0] == "purged"

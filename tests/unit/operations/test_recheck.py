@@ -11,6 +11,7 @@ from tests.signers import SoftKey
 from tests.unit.operations.approving import Council, make_council
 from tests.unit.operations.conftest import Site
 from vault.audit.entry import Entry, EntryKind
+from vault.catalog.audit import AuditTable
 from vault.codec.signing import SigningKey
 from vault.errors import SignatureRefused
 from vault.operations import approve, homes, roster
@@ -52,6 +53,25 @@ def test_what_was_agreed_to_and_done_is_found_so(council: Council) -> None:
         check_approval(log, item.id, vault=council.unit.charter.vault, root=stranger)
     with pytest.raises(SignatureRefused):
         check_approval(log, item.id, vault="vault_other", root=council.unit.charter.root)
+
+
+def test_a_crash_uses_an_approval_whole_or_not_at_all(
+    council: Council, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request is entered with its use or not: whoever checks it later finds it used once."""
+    item, add = council.sign(council.asked(), "bob", "cyd"), AuditTable.add
+
+    def dies(table: AuditTable, entry: Entry) -> None:
+        if entry.kind is EntryKind.APPROVAL_USED:
+            raise KeyboardInterrupt
+        add(table, entry)
+
+    with monkeypatch.context() as crash:
+        crash.setattr(AuditTable, "add", dies)
+        with pytest.raises(KeyboardInterrupt):
+            council.admit()
+    council.admit()
+    assert check(council, entries(council), item.id) == ("bob", "cyd")
 
 
 def test_what_became_of_the_roster_later_does_not_matter(council: Council) -> None:
@@ -118,6 +138,28 @@ def test_a_host_that_lies_is_found_out(council: Council) -> None:
     again = msgspec.structs.replace(use[0], id=use[0].id + "x")
     with pytest.raises(SignatureRefused):
         check(council, [*honest, told, use[0], again, use[1]], item.id)
+
+
+def test_nobody_talks_a_key_into_wanting_a_touch(site: Site) -> None:
+    """The root key proves Cyd's key, a file's; that it wants a touch is the host's own word."""
+    council = Council(site)
+    council.found("cyd", touch=False)
+    council.found("ann", "bob")
+    council.let_agent()
+    item, honest = council.asked(), entries(council)
+    lied = [
+        msgspec.structs.replace(e, body=e.body | {"touch": True}) if e.body.get("proof") else e
+        for e in honest
+    ]
+    for name in ("bob", "cyd"):
+        kind, body = _signed(item.id, name, _own(council, name), council.keys[name].sign(item.text))
+        signed = msgspec.structs.replace(honest[-1], kind=kind, body=body)
+        log = [*lied, signed, *_use(council, honest, item)]
+        if name == "bob":
+            assert check(council, log, item.id) == ("bob",)
+        else:
+            with pytest.raises(SignatureRefused):
+                check(council, log, item.id)
 
 
 def test_a_change_of_the_roster_is_the_one_that_was_signed(council: Council) -> None:
