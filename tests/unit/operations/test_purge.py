@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
 from msgspec.structs import force_setattr, replace
 
 from tests.unit.operations.approving import make_council
