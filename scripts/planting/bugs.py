@@ -157,35 +157,10 @@ BUGS: Final = (
         "",
     ),
     Bug(
-        "the breaker forgets at a restart",
-        "vault/operations/behaviour.py",
-        "    since = max(uptime - budgets.longest.total_seconds(), 0.0)\n",
-        "    since = unit.catalog.audit.__dict__.setdefault('_began', uptime)\n",
-    ),
-    Bug(
-        "the breaker looks at the last deletes of all together",
-        "vault/operations/behaviour.py",
-        "    own = looked_up(caller=request.principal.name)\n"
-        "    there = looked_up(environment=request.environment)\n",
-        "    own = there = looked_up()\n",
-    ),
-    Bug(
         "the breaker refuses an excess and freezes nobody",
         "vault/operations/gate.py",
         "    if case.facts.over_budget and not case.facts.frozen:",
         "    if False and case.facts.over_budget:",
-    ),
-    Bug(
-        "requests at once are decided without waiting for each other",
-        "vault/operations/gate.py",
-        '    with exclusive(unit.home, "gate"):\n',
-        "    with suppress():\n",
-    ),
-    Bug(
-        "a refused request is told so before that is in the log",
-        "vault/operations/gate.py",
-        "        commit(unit)\n    if not isinstance(decision, Allow):\n",
-        "        pass\n    if not isinstance(decision, Allow):\n",
     ),
     Bug(
         "a volume's id is found from every environment",

@@ -160,10 +160,11 @@ class _Session:
     def _list(self) -> None:
         """Nothing of the other environment is in any list."""
         oracle, vault = self.oracle, self.vault
+        there = oracle.snapshots  # what was collected is listed until somebody looks again
         listed = [
             *(item.id for item in vault.volumes()),
             *(oracle.graves[item.id].volume for item in vault.tombstones()),
-            *(oracle.snapshots[item.id].volume for item in vault.snapshots()),
+            *(stored.volume for item in vault.snapshots() if (stored := there.get(item.id))),
         ]
         foreign = {kept.id for kept in self._volumes(foreign=True)}.intersection(listed)
         oracle.insist(not foreign, f"P9: {sorted(foreign)} are listed in {self.environment}")
