@@ -40,6 +40,7 @@ SEEN = (
 )
 
 
+@pytest.mark.timeout(1200)
 def test_no_promise_is_broken_in_short_lives() -> None:
     """Whatever dies, lies and is lost: nothing acknowledged is lost, nothing goes too early."""
     failures: list[str] = []
