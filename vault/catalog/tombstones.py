@@ -37,10 +37,6 @@ class Tombstones:
         """Every tombstone, closed ones too, the oldest first."""
         return self._read("WHERE ? IN ('', environment) ORDER BY created_at, id", self._environment)
 
-    def of(self, volume: str) -> list[Tombstone]:
-        """Those of one volume, wherever it was deleted, the oldest first."""
-        return self._read("WHERE volume = ? ORDER BY created_at, id", volume)
-
     def get(self, text: str) -> Tombstone:
         """The one tombstone that an id or the unique beginning of one means.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -49,13 +48,13 @@ def deed(
     audit.add(entry)
 
 
-def over(site: Site, uptime: float = UP) -> tuple[str, ...]:
+def over(site: Site, uptime: float = UP, environment: str = "production") -> tuple[str, ...]:
     """The budgets that one more delete would exceed."""
     request = Request(
         verb=Verb.DELETE,
         volume="one-more",
         volume_id="vol_one_more",
-        environment="production",
+        environment=environment,
         principal=BOT,
     )
     return behaviour.gather(site.write, request, site.clock.now(), uptime)[0]
@@ -98,20 +97,13 @@ def test_no_crowd_of_deletes_elsewhere_hides_a_delete(site: Site) -> None:
 def test_no_crowd_of_deletes_elsewhere_hides_an_environments(site: Site) -> None:
     """An environment of few deletes counts all of its own, whatever is done beside it."""
     few = Environment(kind="ephemeral", deletes=2)
-    settings = msgspec.structs.replace(site.write.settings, environments={"preview": few})
-    unit = replace(site.write, settings=settings)
+    settings = replace(site.write.settings, environments={"preview": few})
+    site.write = replace(site.write, settings=settings)
     for number in range(2):
         deed(site, by=f"bot-{number}", environment="preview")
     for number in range(3):
         deed(site, by="another", environment="staging", volume=f"vol_{number}")
-    request = Request(
-        verb=Verb.DELETE,
-        volume="one-more",
-        volume_id="vol_one_more",
-        environment="preview",
-        principal=BOT,
-    )
-    (told,) = behaviour.gather(unit, request, site.clock.now(), UP)[0]
+    (told,) = over(site, environment="preview")
     assert told.startswith("the environment preview has a budget of 2 deletes")
 
 

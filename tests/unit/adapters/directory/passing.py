@@ -50,6 +50,20 @@ def put(
     return restoration.findings
 
 
+def put_after_looking(target: Path, stored: Stored) -> list[Finding]:
+    """Restore in place, all of it looked at before anything is written; gives the findings."""
+    restoration = provider().restoration(str(target), in_place=True)
+    missing = [
+        (entry, blocks)
+        for entry, blocks in stored
+        if restoration.differs(entry, partial(iter, blocks))
+    ]
+    for entry, blocks in missing:
+        restoration.write(entry, blocks)
+    restoration.finish()
+    return restoration.findings
+
+
 def folder(path: bytes, mode: int = 0o755) -> Entry:
     """A directory's entry, as made by hand."""
     return Entry(path, Kind.DIRECTORY, mode, os.geteuid(), os.getegid(), 10**18)

@@ -14,7 +14,14 @@ import pytest
 
 from adapters.directory import attributes, filling, kernel, metadata, provider
 from tests.unit.adapters.directory.mounting import needs_mounts, tmpfs
-from tests.unit.adapters.directory.passing import file, folder, put, taken, words
+from tests.unit.adapters.directory.passing import (
+    file,
+    folder,
+    put,
+    put_after_looking,
+    taken,
+    words,
+)
 from vault.errors import DiskFull, TargetNotEmpty
 from vault.provider import Entry, Kind
 from vault.testing.builders import acl, build_tree
@@ -124,16 +131,7 @@ def test_looking_ahead_of_writing_is_allowed(tmp_path: Path) -> None:
     build_tree(tmp_path / "a")
     stored, _ = taken(tmp_path / "a")
     build_tree(tmp_path / "b", seed=3)
-    restoration = provider().restoration(str(tmp_path / "b"), in_place=True)
-    missing = [
-        (entry, blocks)
-        for entry, blocks in stored
-        if restoration.differs(entry, partial(iter, blocks))
-    ]
-    for entry, blocks in missing:
-        restoration.write(entry, blocks)
-    restoration.finish()
-    assert not restoration.findings
+    assert not put_after_looking(tmp_path / "b", stored)
     assert not differences(tmp_path / "a", tmp_path / "b")
 
 
@@ -167,15 +165,7 @@ def test_a_later_name_follows_a_first_that_only_its_bytes_give_away(tmp_path: Pa
     stored, _ = taken(root)
     (root / "a").write_text("wrong")
     os.utime(root / "a", ns=(5, stored[1][0].mtime_ns))
-    restoration = provider().restoration(str(root), in_place=True)
-    missing = [
-        (entry, blocks)
-        for entry, blocks in stored
-        if restoration.differs(entry, partial(iter, blocks))
-    ]
-    for entry, blocks in missing:
-        restoration.write(entry, blocks)
-    restoration.finish()
+    put_after_looking(root, stored)
     assert (root / "a").read_text() == (root / "b").read_text() == "right"
     assert (root / "a").stat().st_ino == (root / "b").stat().st_ino
 
