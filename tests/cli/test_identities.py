@@ -213,7 +213,8 @@ def test_a_secret_is_shown_once_and_nowhere_else(fresh: Host, tmp_path: Path, de
                 for agent in (Agent(shown, url), Agent(shown, server=tools)):
                     told += agent.call(("whoami", {}), ("delete_volume", {"volume": 1}))
         subprocess.run(["sleep", "0.5", "0.0"], check=True)
-        tampered = secret[:-80] + "A" + secret[-79:]
+        other = "B" if secret[-80] == "A" else "A"
+        tampered = secret[:-80] + other + secret[-79:]
         spoilt = fresh.under(VAULTD_TOKEN=tampered, VAULT_DEBUG=debug)
         told.append(refused(spoilt, "token", "narrow", "--verb", "undelete"))
         rest = ("audit show", "audit export", "token list", "identity show bot", "status")

@@ -12,12 +12,16 @@ from tests.unit.repository.test_writer import MIB, Watched, noise, snapshots
 from vault.errors import Corrupt
 
 
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
 @pytest.mark.parametrize(
     "falsified",
     [
-        lambda data: b"\0" + data[1:],
-        lambda data: data[:-1] + b"\0",
-        lambda data: data[: len(data) // 2] + b"\0" + data[len(data) // 2 + 1 :],
+        lambda data: flipped(data, 0),
+        lambda data: flipped(data, len(data) - 1),
+        lambda data: flipped(data, len(data) // 2),
         lambda data: data + b"\0",
         lambda data: data[: -5 * MIB],
         lambda data: b"",
