@@ -166,6 +166,12 @@ class AuditTable:
         marks = ", ".join("?" * len(names))
         return self._read(f"WHERE id > ? AND kind IN ({marks}) ORDER BY id", after, *names)
 
+    def transitions(self, volume: str = "") -> list[Entry]:
+        """Every transition, of one volume or all."""
+        if not volume:
+            return self.of_kinds([EntryKind.TRANSITION])
+        return self._read("WHERE volume = ? AND kind = 'transition' ORDER BY id", volume)
+
     def own_after(
         self, log: str, kinds: Iterable[EntryKind], after: str, since: datetime, most: int
     ) -> list[Entry]:

@@ -87,7 +87,19 @@ def _add_audit(database: Database) -> None:
     audit.create_index(["kind", "uptime"])
 
 
-MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_begin, _add_checksums, _add_audit)
+def _index_volumes(database: Database) -> None:
+    """A step of one volume looks for its own entries and tombstones, whatever else there is."""
+    database.table("audit").create_index(["volume", "kind", "id"])
+    database.table("tombstones").create_index(["volume"])
+    database.table("tombstones").create_index(["state"])
+
+
+MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (
+    _begin,
+    _add_checksums,
+    _add_audit,
+    _index_volumes,
+)
 """Only ever appended to: the number of a step is its place, from 1."""
 
 

@@ -8,7 +8,7 @@ from vault.catalog.connection import Connection, to_column
 from vault.catalog.events import Events
 from vault.catalog.naming import find_id
 from vault.errors import TombstoneUnknown
-from vault.lifecycle.tombstone import Tombstone, fold
+from vault.lifecycle.tombstone import State, Tombstone, fold
 
 
 class Tombstones:
@@ -36,6 +36,15 @@ class Tombstones:
     def all(self) -> list[Tombstone]:
         """Every tombstone, closed ones too, the oldest first."""
         return self._read("WHERE ? IN ('', environment) ORDER BY created_at, id", self._environment)
+
+    def former(self, volume: str) -> list[Tombstone]:
+        """Those of a volume, and of others those that were undeleted; the oldest first."""
+        return self._read(
+            "WHERE (volume = ? OR state = ?) AND ? IN ('', environment) ORDER BY created_at, id",
+            volume,
+            State.RESTORED.value,
+            self._environment,
+        )
 
     def get(self, text: str) -> Tombstone:
         """The one tombstone that an id or the unique beginning of one means.

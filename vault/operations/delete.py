@@ -94,7 +94,8 @@ def execute_delete(unit: WriteUnit, plan: DeletePlan) -> Tombstone:
         _refuse_closed(present)
         if present.environment != volume.environment:
             raise _moved(volume)
-        former, provider = unit.catalog.whole().tombstones.all(), unit.provider(volume.provider)
+        former = unit.catalog.whole().tombstones.former(volume.id)
+        provider = unit.provider(volume.provider)
         draft = _requested(plan, carried_hold(former, volume.id, provider, place.identity))
         requested = record(unit, events[-1] if events else None, draft)
         started = record(unit, requested, _started(plan))

@@ -36,17 +36,17 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:
     """Read a volume's events from the store into the catalog: other processes write there too.
 
-    What the catalog has read before is only listed. A step of this host that is only found here has
-    lost its answer, or its process, before its entry: it is entered now, so that whoever acts upon
-    it acknowledges nothing that the audit log does not tell of.
+    What the catalog has read before is only listed. A step of this host without an entry has lost
+    its answer, its process or the store before that: it is entered now, so that whoever acts upon
+    it acknowledges nothing that the audit log does not tell of. Others may have read it into the
+    catalog meanwhile, so what is known says nothing of what is entered.
     """
     known = as_stored(unit.catalog.events.of(volume))
     read = read_events(unit.reader, unit.charter, unit.tampering, volume, known=known)
     events = tuple(read)
     unit.catalog.apply(*events)
     if isinstance(unit, RecordUnit):
-        seen = {stored.key for stored in known}
-        enter_untold(unit, [stored for stored in events if stored.key not in seen])
+        enter_untold(unit, events, volume)
     return events
 
 
@@ -58,17 +58,17 @@ def as_stored(rows: Iterable[EventRow]) -> list[StoredEvent]:
     ]
 
 
-def enter_untold(unit: RecordUnit, events: Sequence[StoredEvent]) -> int:
+def enter_untold(unit: RecordUnit, events: Sequence[StoredEvent], volume: str = "") -> int:
     """Enter those of these events by this host's key that no entry tells of; how many there were.
 
-    Events from before the first entry of all are of a time without a log.
+    All are of `volume`, where one is named. Events from before the first entry of all are of a time
+    without a log.
     """
     own = [stored for stored in events if stored.signer_hex == unit.signer.public_hex]
     first = unit.catalog.audit.first() if own else None
     if first is None:
         return 0
-    entries = unit.catalog.audit.of_kinds([EntryKind.TRANSITION])
-    told = {str(entry.body.get("event")) for entry in entries}
+    told = {str(entry.body.get("event")) for entry in unit.catalog.audit.transitions(volume)}
     untold = [s for s in own if s.key not in told and s.stored_at >= first.at]
     for stored in untold:
         _enter(unit, stored)
