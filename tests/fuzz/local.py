@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -60,7 +60,8 @@ def run_baseline(data: bytes) -> Any:
     frames = read_baseline(at("a.baseline", data), corpus.WRITER_KEYS, corpus.stored().parent)
     if frames is None:
         return None
-    pages = [former.page for former in read_pages(frames)]
+    with closing(frames):
+        pages = [former.page for former in read_pages(frames)]
     return [stored_row(page, row) for page in pages for row in page.rows]
 
 

@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,8 @@ class Loot:
             volume = vault.volume("db").id
         read = read_baseline(baseline_path(self.scene.home(), volume), keys, item.id)
         assert read is not None
-        return {stored.path: stored for frame in read for stored in read_page(frame.body)}
+        with closing(read):
+            return {stored.path: stored for frame in read for stored in read_page(frame.body)}
 
 
 @pytest.fixture(scope="module")

@@ -110,11 +110,45 @@ class BaselineWriter:
         self._file = None
 
 
-def read_baseline(path: Path, keys: WriterKeys, snapshot: str) -> Iterator[Frame] | None:
-    """The pages of `snapshot` as the writer remembers them; None where it does not.
+class BaselineReader:
+    """The pages of a baseline, once, in order. Whoever has it closes it; it may be left half read.
 
-    The iterator ends early where the file is damaged: what is left out is read anew.
+    It ends early where the file is damaged: what is left out is read anew.
     """
+
+    def __init__(self, file: BinaryIO, key: bytes, snapshot: bytes) -> None:
+        self._file = file
+        self._key = key
+        self._snapshot = snapshot
+
+    def close(self) -> None:
+        """Give the file back; harmless when repeated."""
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        number = 0
+        while (frame := self._next(number)) is not None:
+            yield frame
+            number += 1
+
+    def _next(self, number: int) -> Frame | None:
+        try:
+            head = self._file.read(_FRAME.size)
+            if len(head) != _FRAME.size:
+                return None
+            length, size, shrunk = _FRAME.unpack(head)
+            if max(length, size) > _FRAME_MAX:
+                return None
+            data = unseal(self._key, number, self._snapshot, self._file.read(length))
+            if not data:
+                return None
+            return Frame(decompress(data, size) if shrunk else data, bool(shrunk), data)
+        except (Corrupt, OSError):
+            return None
+
+
+def read_baseline(path: Path, keys: WriterKeys, snapshot: str) -> BaselineReader | None:
+    """The pages of `snapshot` as the writer remembers them; None where it does not."""
     try:
         file = path.open("rb")
     except OSError:
@@ -128,25 +162,4 @@ def read_baseline(path: Path, keys: WriterKeys, snapshot: str) -> Iterator[Frame
     if head != expected:
         file.close()
         return None
-    return _frames(file, derive_key(_CONTEXT, keys.index_key + salt), name)
-
-
-def _frames(file: BinaryIO, key: bytes, snapshot: bytes) -> Iterator[Frame]:
-    with file:
-        number = 0
-        while True:
-            try:
-                head = file.read(_FRAME.size)
-                if len(head) != _FRAME.size:
-                    return
-                length, size, shrunk = _FRAME.unpack(head)
-                if max(length, size) > _FRAME_MAX:
-                    return
-                data = unseal(key, number, snapshot, file.read(length))
-                if not data:
-                    return
-                body = decompress(data, size) if shrunk else data
-            except (Corrupt, OSError):
-                return
-            yield Frame(body, bool(shrunk), data)
-            number += 1
+    return BaselineReader(file, derive_key(_CONTEXT, keys.index_key + salt), name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -113,6 +114,7 @@ class Recording:
         self._assembly = Assembly(self._manifest.add)
         self._content = ContentStream(self._shop, self._assembly.chunk)
         self._former = Former((), self._locks.holds, self._keep, 0)
+        self._open = ExitStack()
         self._last: bytes | None = None
         self._unseen = 0
         self._files = 0
@@ -141,11 +143,12 @@ class Recording:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._shop.close()
-        finally:
-            self._baseline.discard()
-            self._parts.progress.end()
+        with self._open:
+            try:
+                self._shop.close()
+            finally:
+                self._baseline.discard()
+                self._parts.progress.end()
 
     def _remembered(self, parent: SnapshotRecord) -> Former:
         """The parent's entries as this host remembers them; none where it does not.
@@ -156,8 +159,11 @@ class Recording:
         if frames is None:
             return self._former
         self._remembers = True
-        with ThreadPoolExecutor(_EXTENDERS, "vault-extend") as threads:
-            self._locks.secure_all(parent.header.packs, parent.header.sessions, threads)
+        with ExitStack() as opened:
+            opened.callback(frames.close)
+            with ThreadPoolExecutor(_EXTENDERS, "vault-extend") as threads:
+                self._locks.secure_all(parent.header.packs, parent.header.sessions, threads)
+            self._open = opened.pop_all()
         racy_after = int((parent.header.started_at - CTIME_MARGIN).timestamp() * 1_000_000) * 1000
         return Former(frames, self._locks.holds, self._keep, racy_after)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,10 @@ def write(path: Path, snapshot: str = SNAPSHOT) -> BaselineWriter:
 def read(path: Path, snapshot: str = SNAPSHOT) -> list[StoredEntry] | None:
     """What is remembered."""
     frames = read_baseline(path, KEYS, snapshot)
-    return None if frames is None else [row for f in frames for row in read_page(f.body)]
+    if frames is None:
+        return None
+    with closing(frames):
+        return [row for frame in frames for row in read_page(frame.body)]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,8 @@ def test_another_writers_baseline_says_nothing(tmp_path: Path) -> None:
     write(path).commit()
     entries = read_baseline(path, WriterKeys(VAULT, "h", WRITER, b"k" * 32, b"o" * 32), SNAPSHOT)
     assert entries is not None
-    assert list(entries) == []
+    with closing(entries):
+        assert list(entries) == []
 
 
 def test_names_cannot_be_read_without_the_key(whole: bytes) -> None:
