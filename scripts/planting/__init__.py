@@ -1,1 +1,1 @@
-"""Bugs that would lose data, planted one at a time into a copy, to see who finds them."""
+"""Bugs that lose data or let somebody too far, planted one at a time in a copy: who finds them?"""

@@ -156,4 +156,28 @@ BUGS: Final = (
         "    if not dry_run:\n        commit(unit)\n",
         "",
     ),
+    Bug(
+        "the breaker refuses an excess and freezes nobody",
+        "vault/operations/gate.py",
+        "    if case.facts.over_budget and not case.facts.frozen:",
+        "    if False and case.facts.over_budget:",
+    ),
+    Bug(
+        "a volume's id is found from every environment",
+        "vault/catalog/volumes.py",
+        'find_id(self._connection, "vol", text, self._environment)',
+        'find_id(self._connection, "vol", text, "")',
+    ),
+    Bug(
+        "a volume's name is found in every environment",
+        "vault/catalog/volumes.py",
+        "WHERE name = ? AND ? IN ('', environment) ORDER BY id\", text, self._environment",
+        'WHERE name = ? AND ? IN (\'\', environment) ORDER BY id", text, ""',
+    ),
+    Bug(
+        "a tombstone's id is found from every environment",
+        "vault/catalog/tombstones.py",
+        'find_id(self._connection, "tomb", text, self._environment)',
+        'find_id(self._connection, "tomb", text, "")',
+    ),
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from random import Random
 
@@ -12,10 +15,20 @@ import pytest
 from vault.lifecycle import purge_plan
 from vault.testing.clock import START
 from vault.testing.provider_contract import ProviderFixture, clause_names, clauses
+from vault.testing.simulation.clocks import BEGIN
+from vault.testing.simulation.deeds import PREVIEW, SPAN, Deed, Deeds
 from vault.testing.simulation.disk import Disk, SimulatedProvider
 from vault.testing.simulation.many import simulate, told
 from vault.testing.simulation.scheduling import Process, ProcessDied, Scheduler, Violation
 from vault.testing.simulation.world import World
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A world in which nothing has happened yet."""
+    world = World(1)
+    yield world
+    world.close()
 
 
 @pytest.fixture
@@ -130,6 +143,83 @@ def test_waiting_for_what_is_no_port_is_found() -> None:
 
     with pytest.raises(Violation, match="for no port"):
         scheduler.run([(p, partial(work, p)) for p in both])
+
+
+def deed(minutes: float, volume: int = 0, environment: str = "production", by: str = "bot") -> Deed:
+    """An agent's delete that took a minute, so long after the beginning."""
+    asked = BEGIN + timedelta(minutes=minutes)
+    return Deed(
+        caller=by,
+        agent=True,
+        environment=environment,
+        volume=str(volume),
+        asked=asked,
+        told=asked + timedelta(minutes=1),
+    )
+
+
+def deeds(world: World, deletes: int = 0) -> Deeds:
+    """Nobody has deleted anything yet."""
+    return Deeds(world.oracle, deletes, lambda: BEGIN)
+
+
+@pytest.mark.parametrize(
+    ("most", "one_more"),
+    [(10, deed(2)), (5, deed(2, volume=5))],
+    ids=["count", "breadth"],
+)
+def test_an_agent_that_gets_past_its_budget_is_found(
+    world: World, most: int, one_more: Deed
+) -> None:
+    """The last that fits is none too many, nor is one that waits until the first is old."""
+    counted = deeds(world)
+    for number in range(most):
+        counted.done(deed(0, volume=number % 5))
+    counted.done(deed(2, by="another"))
+    counted.done(replace(one_more, asked=one_more.asked + SPAN, told=one_more.told + SPAN))
+    counted = deeds(world)
+    for number in range(most):
+        counted.done(deed(0, volume=number % 5))
+    with pytest.raises(Violation, match="P11: bot has deleted"):
+        counted.done(one_more)
+
+
+def test_an_environment_that_gets_past_its_budget_is_found(world: World) -> None:
+    """By whomever; what is done elsewhere is not counted."""
+    counted = deeds(world, deletes=2)
+    counted.done(deed(0, environment=PREVIEW))
+    counted.done(deed(1, by="another"))
+    counted.done(deed(2, environment=PREVIEW, by="another"))
+    with pytest.raises(Violation, match="P11: preview has deleted 3 times"):
+        counted.done(deed(3, environment=PREVIEW, by="third"))
+
+
+def test_of_several_at_once_any_may_have_been_the_last(world: World) -> None:
+    """In production it was the third of ten, though it was told after the others."""
+    counted = deeds(world, deletes=2)
+    counted.done(deed(0))
+    counted.done(deed(0.5, environment=PREVIEW))
+    counted.done(deed(0.7))
+    with pytest.raises(Violation, match="P11: bot has deleted 4 times"):
+        counted.done(deed(5, environment=PREVIEW))
+
+
+def test_who_is_frozen_waits_for_a_person(world: World) -> None:
+    """And a person is told; a request from before counts no more, nor one that met the person."""
+    counted = deeds(world)
+    world.time.advance(timedelta(minutes=1))
+    counted.held("bot", BEGIN)
+    counted.done(deed(0.5))
+    with pytest.raises(Violation, match="nobody is told"):
+        counted.listed(["another"])
+    with pytest.raises(Violation, match="was frozen and deletes"):
+        counted.done(deed(2))
+    world.time.advance(timedelta(minutes=2))
+    with counted.thawing("bot"):
+        counted.held("bot", BEGIN + timedelta(minutes=2))
+    counted.held("bot", BEGIN + timedelta(minutes=2))
+    counted.listed([])
+    counted.done(deed(4))
 
 
 def test_a_purger_that_forgets_the_window_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ ARROWS: Final[dict[str, dict[str, str]]] = {
             "suites for the ports, and builders of what they need",
         ),
         **dict.fromkeys(
-            ("library", "compose", "operations", "daemon"),
+            ("library", "compose", "operations", "daemon", "governance"),
             "the simulator lets the whole product live in its world",
         ),
     },

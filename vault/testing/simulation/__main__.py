@@ -10,7 +10,7 @@ from vault.testing.simulation.life import STEPS, Outcome, live
 from vault.testing.simulation.many import simulate, told
 
 _ABOUT: Final = """\
-Live a vault's life in simulation: daemon, purger, collector, two operators, users and an attacker
+Live a vault's life in simulation: daemon, purger, collector, operators, users, agents, an attacker
 work for weeks on a simulated store and disk, with lost answers, late and repeated requests, stale
 listings, wrong clocks, power cuts and processes that die; an oracle that knows what was
 acknowledged looks at every change. Everything follows from the seed.

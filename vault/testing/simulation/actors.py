@@ -10,22 +10,27 @@ from pathlib import Path
 from typing import Any, Final
 
 from vault.daemon.service import Daemon, Outcome
-from vault.errors import VaultError
+from vault.errors import ApprovalNeeded, Denied, VaultError
+from vault.governance.principal import PrincipalKind
 from vault.library import Vault
 from vault.lifecycle.event import EventType
 from vault.operations.enroll import Enrolment
 from vault.operations.hold import flag
 from vault.operations.items import RestoreRequest
+from vault.testing.simulation.deeds import PREVIEW, Deed
 from vault.testing.simulation.disk import NAME, Tree
 from vault.testing.simulation.entries import DELETED, PURGED
-from vault.testing.simulation.scheduling import Process, Violation
+from vault.testing.simulation.scheduling import Process, Violation, here
 from vault.testing.simulation.world import World
 
 Work = Callable[[], None]
 Task = tuple[Process, Work]
 
 _SNAPSHOT: Final = re.compile(r"snap_[0-9a-z]{26}")
-_VOLUMES: Final = 3
+_VOLUMES: Final = 2
+"""So many of production's are open at once."""
+
+_BREAKER: Final = frozenset(("over-budget", "frozen"))
 _COMMANDS: Final[dict[str, int]] = {
     "add": 6,
     "snapshot": 4,
@@ -169,6 +174,65 @@ def told(world: World, process: Process, work: Work) -> Work:
     return run
 
 
+def add_volume(world: World, vault: Vault, environment: str) -> str:
+    """Register a volume that is made for it, unless there are enough."""
+    known = [v for v in world.oracle.volumes.values() if v.environment == environment]
+    most = world.climate.previews if environment == PREVIEW else _VOLUMES
+    if len([v for v in known if v.closed_at is None]) >= most:
+        return "enough"
+    place = f"/srv/{environment}/volume-{len(known)}"
+    while place in world.disk.places:
+        place += "x"
+    tree = world.disk.make(place)
+    for _ in range(world.dice.randint(1, 4)):
+        write_something(world, tree)
+    wish = Enrolment(
+        name=place.rpartition("/")[2],
+        path=place,
+        environment=environment,
+        provider=NAME,
+        schedule=world.dice.choice(["@hourly", "@daily", "every 6h"]),
+    )
+    return vault.add_volume(wish).name
+
+
+def set_aside(world: World, vault: Vault, name: str, *, task: str) -> None:
+    """Delete a volume; what was acknowledged is true, and what was refused changed nothing."""
+    who, asked, process = vault._local.principal, world.time.at, here()
+    assert process is not None
+    effects = process.effects
+    try:
+        item = vault.delete(name, reason="not needed any more", task=task)
+    except (Denied, ApprovalNeeded) as error:
+        changed = process.effects != effects
+        world.oracle.insist(not changed, f"P11: a refused delete of {name} changed something")
+        world.entries.answered(who.name, "deny" if isinstance(error, Denied) else "ask")
+        if isinstance(error, Denied) and _BREAKER.intersection(error.rules):
+            world.deeds.held(who.name, asked)
+        raise
+    world.oracle.deleted(item.id, item.undo_until)
+    world.entries.answered(who.name, "allow")
+    world.entries.acknowledged(item.id, DELETED)
+    kept = world.oracle.volumes[world.oracle.graves[item.id].volume]
+    deed = Deed(
+        caller=who.name,
+        agent=who.kind is PrincipalKind.AGENT,
+        environment=kept.environment,
+        volume=kept.id,
+        asked=asked,
+        told=world.time.at,
+    )
+    world.deeds.done(deed)
+
+
+def bring_back(world: World, vault: Vault, identifier: str) -> str:
+    """Undelete; says which volume is back."""
+    (item,) = vault.undelete([identifier])
+    if world.oracle.undeleted(item.id):
+        world.entries.acknowledged(item.id, ("undeleted",))
+    return item.volume
+
+
 @dataclass(slots=True)
 class Operator:
     """Somebody at a command line; two of them may be at work at once."""
@@ -192,23 +256,7 @@ class Operator:
         return process, told(self.world, process, work)
 
     def _add(self, vault: Vault) -> str:
-        world = self.world
-        open_ones = [v for v in world.oracle.volumes.values() if v.closed_at is None]
-        if len(open_ones) >= _VOLUMES:
-            return "enough"
-        place = f"/srv/volume-{len(world.oracle.volumes)}"
-        while place in world.disk.places:
-            place += "x"
-        tree = world.disk.make(place)
-        for _ in range(world.dice.randint(1, 4)):
-            write_something(world, tree)
-        wish = Enrolment(
-            name=place.rpartition("/")[2],
-            path=place,
-            provider=NAME,
-            schedule=world.dice.choice(["@hourly", "@daily", "every 6h"]),
-        )
-        return vault.add_volume(wish).name
+        return add_volume(self.world, vault, self.world.dice.choice(["production", PREVIEW]))
 
     def _snapshot(self, vault: Vault) -> str:
         name = self._some_volume()
@@ -218,17 +266,11 @@ class Operator:
 
     def _delete(self, vault: Vault) -> str:
         name = self._some_volume()
-        item = vault.delete(name, reason="not needed any more", task="OPS-1")
-        self.world.oracle.deleted(item.id, item.undo_until)
-        self.world.entries.acknowledged(item.id, DELETED)
+        set_aside(self.world, vault, name, task="OPS-1")
         return name
 
     def _undelete(self, vault: Vault) -> str:
-        identifier = self._some_grave()
-        (item,) = vault.undelete([identifier])
-        if self.world.oracle.undeleted(item.id):
-            self.world.entries.acknowledged(item.id, ("undeleted",))
-        return item.volume
+        return bring_back(self.world, vault, self._some_grave())
 
     def _undelete_since(self, vault: Vault) -> str:
         items = vault.undelete_since(timedelta(hours=48))

@@ -27,6 +27,7 @@ from vault.provider import (
     SourceIdentity,
     Whereabouts,
 )
+from vault.testing.simulation.scheduling import here
 from vault.testing.simulation.walking import TreeCapture, TreeRestoration
 
 NAME: Final = "simulated"
@@ -102,6 +103,9 @@ class Disk:
 
     def move(self, place: str, other: str) -> None:
         """Rename a tree: its root's change time moves, its identity does not."""
+        process = here()
+        if process is not None:
+            process.effects += 1
         tree = self.places.pop(place)
         tree.nodes[b""].ctime_ns = self.tick()
         self.places[other] = tree

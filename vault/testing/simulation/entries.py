@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,12 +25,18 @@ _BROKEN: Final = frozenset(
 
 @dataclass(slots=True)
 class Entries:
-    """What of the store's records was read: `steps` by tombstone and type, `told` by the log."""
+    """What of the store's records was read: `steps` by tombstone and type, `told` by the log.
+
+    `answers` counts the deletes that the log says were let pass or refused, `given` those that
+    somebody was told of; by caller and decision.
+    """
 
     oracle: Oracle
     server: MemoryStore
     steps: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    given: Counter[tuple[str, str]] = field(default_factory=Counter)
     _read: set[str] = field(default_factory=set)
 
     def acknowledged(self, tombstone: str, kinds: Iterable[str]) -> None:
@@ -41,6 +48,15 @@ class Entries:
                 bool(self.steps.get((tombstone, kind), set()) & self.told),
                 f"P10: {kind} of {tombstone} is acknowledged, and the log does not tell of it",
             )
+
+    def answered(self, caller: str, decision: str) -> None:
+        """Somebody was told what was decided of their delete: the log tells of as many."""
+        self._look()
+        self.given[caller, decision] += 1
+        self.oracle.insist(
+            self.given[caller, decision] <= self.answers[caller, decision],
+            f"P10: the log does not tell of each {decision} that {caller} was told",
+        )
 
     def verified(self, words: Iterable[tuple[str, str]]) -> None:
         """A verification of the logs said this (word, key) when all was taken up again."""
@@ -57,7 +73,11 @@ class Entries:
                     step = (str(body.get("tombstone", "")), str(body.get("type", "")))
                     self.steps.setdefault(step, set()).add(key)
                 for entry in body.get("entries", ()):
-                    self.told.add(str(entry.get("body", {}).get("event", "")))
+                    told = entry.get("body", {})
+                    self.told.add(str(told.get("event", "")))
+                    if told.get("verb") == "delete":
+                        caller = str(entry["caller"]["name"])
+                        self.answers[caller, str(told["decision"])] += 1
 
     def _body(self, key: str) -> dict[str, Any]:
         """The first version that was stored; what strangers left is no record."""

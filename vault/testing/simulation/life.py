@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from vault.errors import VaultError
+from vault.governance.intent import Task as Assignment
 from vault.library import Vault
 from vault.operations import homes
 from vault.operations.items import RestoreRequest
@@ -21,7 +22,9 @@ from vault.testing.simulation.actors import (
     purger,
     user,
 )
+from vault.testing.simulation.agents import AGENTS, BOT, TASK, agent, keeper
 from vault.testing.simulation.clocks import BEGIN
+from vault.testing.simulation.deeds import PREVIEW
 from vault.testing.simulation.plumbing import living_in
 from vault.testing.simulation.scheduling import Process, Violation
 from vault.testing.simulation.troubles import Troubles
@@ -110,6 +113,8 @@ class _Life:
                 self._run(self._task(name))
 
     def _present(self) -> list[str]:
+        if self._world.dice.random() < self._world.climate.agents:
+            return list(AGENTS)
         names = ["anna", "anna", "ben", "purger", "purger", "collector", "user"]
         if self._world.dice.random() >= self._world.climate.idle:
             names += ["daemon", "daemon", "daemon"]
@@ -128,10 +133,14 @@ class _Life:
                 return collector(world)
             case "user":
                 return user(world)
+            case "carla":
+                return keeper(world)
             case "intruder":
                 return self._troubles.intruder()
-            case _:
+            case "anna" | "ben":
                 return next(o for o in self._operators if o.name == name).command()
+            case _:
+                return agent(world, name)
 
     def _run(self, *tasks: Task) -> None:
         world = self._world
@@ -210,7 +219,7 @@ class _Life:
 
 
 def _founding(world: World) -> Task:
-    """A vault, its homes by role, the kit offline, and a first volume."""
+    """A vault, its homes by role, the kit offline, a second environment, and a task for agents."""
     process = Process("founder")
 
     def work() -> None:
@@ -221,7 +230,11 @@ def _founding(world: World) -> Task:
         settings = home / homes.SETTINGS
         hours = int(world.climate.window.total_seconds() // 3600)
         text = settings.read_text("utf-8")
-        settings.write_text(f'{text}\n[environments.production]\nwindow = "{hours}h"\n', "utf-8")
+        environments = (
+            f'[environments.production]\nwindow = "{hours}h"\n'
+            f'[environments.{PREVIEW}]\nkind = "ephemeral"\ndeletes = {world.climate.deletes}\n'
+        )
+        settings.write_text(f"{text}\n{environments}", "utf-8")
         for role in ("purger", "collector"):
             other = world.home(role)
             if other == home:
@@ -232,6 +245,14 @@ def _founding(world: World) -> Task:
             if role == "purger":
                 (other / homes.PURGER_KEY).parent.mkdir()
                 shutil.move(home / homes.PURGER_KEY, other / homes.PURGER_KEY)
+
+        with Vault.open(home) as vault:
+            brief = world.climate.brief
+            assigned = Assignment(
+                task=TASK, environment="production", assignees=(BOT,), volumes=("*",)
+            )
+            vault.add_environment(PREVIEW, ephemeral=True, window=brief, kit=world.kit)
+            vault.oversight.add_task(assigned)
 
     return process, work
 

@@ -21,8 +21,15 @@ from vault.store.contract import Receipt
 from vault.store.memory import MemoryStore
 from vault.store.names import content_digest, digest_of, pack_key
 from vault.testing.simulation.disk import Tree
-from vault.testing.simulation.scheduling import Violation
-from vault.testing.simulation.wants import SILENCE, Kept, Stored, at_least, still_wanted
+from vault.testing.simulation.scheduling import Process, Violation
+from vault.testing.simulation.wants import (
+    SILENCE,
+    Kept,
+    Stored,
+    follow,
+    new_volume,
+    still_wanted,
+)
 
 FLOOR: Final = timedelta(days=30)
 CEILING: Final = timedelta(days=400)
@@ -54,21 +61,23 @@ class Grave:
 class Sight:
     """What the oracle can see: the server, the true time, the host, and contents read back.
 
-    `disagrees` says whether host and store have disagreed about the time for a while; `place` gives
-    the tree at a place; `read` restores a snapshot, with the kit, without faults; `began` is when
-    the process at work did, and `steady` whether the store's clock was not set lately.
+    `window` is an environment's; `disagrees` says whether host and store have disagreed about the
+    time for a while; `place` gives the tree at a place; `read` restores a snapshot, with the kit,
+    without faults; `began` is when the process at work did, `steady` whether the store's clock was
+    not set lately, and `doer` whose request it is that arrives (None: who sent it is gone).
     """
 
     server: MemoryStore
     now: Callable[[], datetime]
     up: Callable[[], timedelta]
-    window: Callable[[], timedelta]
+    window: Callable[[str], timedelta]
     disagrees: Callable[[], bool]
     place: Callable[[str], Tree | None]
     read: Callable[[str], dict[bytes, bytes]]
     captured: Callable[[], dict[bytes, bytes]]
     began: Callable[[], datetime]
     steady: Callable[[], bool]
+    doer: Callable[[], Process | None]
 
 
 @dataclass(slots=True)
@@ -146,10 +155,13 @@ class Oracle:
         if role == "writer":
             self.owner_seen = max(now, self.owner_seen or now)
         if kind == "volume_added":
-            self.volumes[volume] = _new_volume(volume, event["details"])
-        _follow(self.volumes[volume], event, now)
+            self.volumes[volume] = new_volume(volume, event["details"])
+        kept = self.volumes[volume]
+        self._reached(kept, event)
+        follow(kept, event, now)
         if identifier and identifier not in self.graves:
-            self.graves[identifier] = Grave(identifier, volume, window=self.sight.window())
+            window = self.sight.window(kept.environment)
+            self.graves[identifier] = Grave(identifier, volume, window=window)
         if kind == "undeleted":
             grave = self.graves[identifier]
             grave.undone = grave.undone or self.sight.now()
@@ -160,6 +172,17 @@ class Oracle:
             grave = self.graves[identifier]
             grave.began, grave.up = self.sight.now(), self.sight.up()
             grave.tree = self._quarantined(grave)
+
+    def _reached(self, kept: Kept, event: dict[str, Any]) -> None:
+        """Whoever reaches one environment does nothing to a volume of another."""
+        doer = self.sight.doer()
+        if doer is not None:
+            doer.effects += 1
+            self.insist(
+                doer.environment in ("", kept.environment),
+                f"P9: {doer.name} in {doer.environment} stores {event['type']} of {kept.name}"
+                f" in {kept.environment}",
+            )
 
     def _quarantined(self, grave: Grave) -> Tree | None:
         location = self.volumes[grave.volume].location
@@ -245,9 +268,10 @@ class Oracle:
         if grave.undone < self.sight.began():
             return False  # asked for once more
         self.counts["undeletes"] += 1
-        location = self.volumes[grave.volume].location
+        volume = self.volumes[grave.volume]
+        deleted_again = volume.grave != identifier
         self.insist(
-            grave.tree is None or self.sight.place(location) is grave.tree,
+            grave.tree is None or deleted_again or self.sight.place(volume.location) is grave.tree,
             f"P2: {identifier} was undeleted, and its data are not back",
         )
         return True
@@ -354,46 +378,6 @@ class Oracle:
 
 
 _STATES: Final = ("tombstoned", "restoring", "restored", "purging", "purged", "store_only")
-_FREEZES: Final = {
-    "quarantine_started": "tombstoned",
-    "source_vanished": "alarm",
-    "source_replaced": "alarm",
-    "found_destroyed": "alarm",
-    "attack_suspected": "alarm",
-}
-_GONE: Final = ("source_vanished", "source_replaced", "found_destroyed")
-_THAWS: Final = ("quarantine_abandoned", "undeleted", "purged", "found_destroyed")
-_CLOSES: Final = ("volume_removed", "purged")
-
-
-def _new_volume(volume: str, details: dict[str, str]) -> Kept:
-    inode = details["identity"].rpartition("=")[2]
-    keep = at_least(details["keep"])
-    return Kept(volume, details["name"], details["location"], inode, keep=keep)
-
-
-def _follow(kept: Kept, event: dict[str, Any], now: datetime) -> None:
-    """What an event means for a volume."""
-    kind, details = event["type"], event.get("details", {})
-    if kind == "quarantine_started":
-        kept.grave = event["tombstone"]
-    if kind in _THAWS and event["tombstone"] != kept.grave:
-        return  # a request that never touched the volume
-    if kind in _FREEZES:
-        kept.frozen.add(_FREEZES[kind])
-    if kind in _GONE:
-        kept.gone = kind != "source_replaced"
-        kept.found = details.get("identity", "").rpartition("=")[2]
-    if kind in _THAWS:
-        kept.frozen.discard("tombstoned")
-    if kind in _CLOSES or (kind == "source_acknowledged" and kept.gone):
-        kept.closed_at = kept.closed_at or now
-    if kind == "source_acknowledged":
-        kept.frozen.discard("alarm")
-        kept.inode, kept.found = kept.found or kept.inode, ""
-    if kind in ("volume_paused", "volume_resumed"):
-        kept.paused = kind == "volume_paused"
-        kept.gone, kept.found = False, ""
 
 
 def _need(key: str) -> str:

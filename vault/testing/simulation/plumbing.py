@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -55,6 +56,12 @@ def living_in(world: World) -> Iterator[None]:
                 world.scheduler.wait(process)
         return flock(handle, how)
 
+    def login(user: int) -> pwd.struct_passwd:
+        """Each person has a login of their own, called like them."""
+        process = here()
+        name = process.name.partition(" ")[0] if process is not None else "nobody"
+        return pwd.struct_passwd((name, "x", user, user, "", "/", "/bin/sh"))
+
     with ExitStack() as stack:
         stack.enter_context(without_threads())
         for owner, name, instead in (
@@ -64,6 +71,7 @@ def living_in(world: World) -> Iterator[None]:
             (compose, "SystemClock", lambda: world.host),
             (isolation, "named_profiles", lambda _environ: frozenset[str]()),  # not this machine's
             (fcntl, "flock", lock),
+            (pwd, "getpwuid", login),
             (os, "urandom", world.random_bytes),
             (secrets, "token_bytes", world.random_bytes),
         ):

@@ -33,12 +33,18 @@ class Violation(BaseException):
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """One life of a process: `began` (true time), and `doom`, the port call at which it dies."""
+    """One life of a process: `began` (true time), and `doom`, the port call at which it dies.
+
+    `environment` is the only one that it reaches (empty: all); `effects` counts the events that it
+    stored and the trees that it moved.
+    """
 
     name: str
     doom: int = 0
     began: datetime | None = None
+    environment: str = ""
     calls: int = 0
+    effects: int = 0
     dead: bool = False
     error: BaseException | None = None
     turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))

@@ -130,6 +130,8 @@ class Troubles:
         self.daemon.end()
         for path in self.world.home("writer").glob(pattern):
             path.unlink()
+        if pattern.startswith("uptime"):
+            self.world.record_lost = self.world.time.at
         return pattern
 
     def _edit(self) -> str | None:

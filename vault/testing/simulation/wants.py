@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 SILENCE: Final = timedelta(days=14)
 FINAL: Final = timedelta(days=30)
@@ -34,6 +34,7 @@ class Kept:
 
     id: str
     name: str
+    environment: str
     location: str
     inode: str
     found: str = ""
@@ -105,3 +106,46 @@ _PERIODS: Final[dict[str, Callable[[datetime], int]]] = {
     "weekly": _week,
     "monthly": lambda at: at.year * 12 + at.month,
 }
+
+_FREEZES: Final = {
+    "quarantine_started": "tombstoned",
+    "source_vanished": "alarm",
+    "source_replaced": "alarm",
+    "found_destroyed": "alarm",
+    "attack_suspected": "alarm",
+}
+_GONE: Final = ("source_vanished", "source_replaced", "found_destroyed")
+_THAWS: Final = ("quarantine_abandoned", "undeleted", "purged", "found_destroyed")
+_CLOSES: Final = ("volume_removed", "purged")
+
+
+def new_volume(volume: str, details: dict[str, str]) -> Kept:
+    """A volume as the event says that registered it."""
+    inode = details["identity"].rpartition("=")[2]
+    keep = at_least(details["keep"])
+    name, environment = details["name"], details["environment"]
+    return Kept(volume, name, environment, details["location"], inode, keep=keep)
+
+
+def follow(kept: Kept, event: dict[str, Any], now: datetime) -> None:
+    """What an event means for a volume."""
+    kind, details = event["type"], event.get("details", {})
+    if kind == "quarantine_started":
+        kept.grave = event["tombstone"]
+    if kind in _THAWS and event["tombstone"] != kept.grave:
+        return  # a request that never touched the volume
+    if kind in _FREEZES:
+        kept.frozen.add(_FREEZES[kind])
+    if kind in _GONE:
+        kept.gone = kind != "source_replaced"
+        kept.found = details.get("identity", "").rpartition("=")[2]
+    if kind in _THAWS:
+        kept.frozen.discard("tombstoned")
+    if kind in _CLOSES or (kind == "source_acknowledged" and kept.gone):
+        kept.closed_at = kept.closed_at or now
+    if kind == "source_acknowledged":
+        kept.frozen.discard("alarm")
+        kept.inode, kept.found = kept.found or kept.inode, ""
+    if kind in ("volume_paused", "volume_resumed"):
+        kept.paused = kind == "volume_paused"
+        kept.gone, kept.found = False, ""

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -26,6 +26,7 @@ from vault.repository.snapshot import read_snapshot
 from vault.store.memory import MemoryStore
 from vault.testing.faults import Faults, FaultyStore
 from vault.testing.simulation.clocks import BEGIN, HostClock, StoreClock, TrueTime
+from vault.testing.simulation.deeds import PREVIEW, Deeds
 from vault.testing.simulation.disk import Disk, SimulatedProvider, Tree
 from vault.testing.simulation.entries import Entries
 from vault.testing.simulation.oracle import Oracle, Sight
@@ -42,7 +43,9 @@ _MEMORY: Final = Path("/dev/shm")
 class Climate:
     """What kinds of trouble this world has: each from 0 (none) to 1 (every time).
 
-    `idle` says how often the daemon is not at work, `pace` how long the pauses are.
+    `idle` says how often the daemon is not at work, `pace` how long the pauses are. Agents are at
+    work, while others rest, as often as `agents` says; their own environment has a window
+    (`brief`), so many volumes at most (`previews`), and a budget (`deletes`, 0 for the usual ones).
     """
 
     clocked: bool
@@ -57,6 +60,10 @@ class Climate:
     attacks: float
     idle: float
     pace: int
+    agents: float
+    brief: timedelta
+    previews: int
+    deletes: int
 
     @classmethod
     def drawn(cls, dice: Random) -> Climate:
@@ -78,6 +85,10 @@ class Climate:
             attacks=some(0.6),
             idle=some(0.8),
             pace=dice.choice([1, 1, 4]),
+            agents=dice.choice([0.05, 0.1, 0.2]),
+            brief=timedelta(hours=dice.choice([1, 1, 12])),
+            previews=dice.choice([1, 1, 1, 6]),
+            deletes=dice.choice([0, 0, 3, 4]),
         )
 
 
@@ -112,7 +123,9 @@ class World:
         self._late: dict[bytes, bytes] | None = None
         self.reports = Reports(self.oracle, self.server, self.disk)
         self.entries = Entries(self.oracle, self.server)
+        self.deeds = Deeds(self.oracle, self.climate.deletes, self._record_kept_since)
         self.window = self.climate.window
+        self.record_lost = BEGIN
         self.purger_works = False
         self.vault_id = ""
 
@@ -141,13 +154,14 @@ class World:
             self.host.offset = offset
             self.last_lie = self.time.at
 
-    def process(self, name: str) -> Process:
+    def process(self, name: str, environment: str = "") -> Process:
         """A new process; in a bad climate it is to die at one of its calls."""
         doomed = not self.calm and self.dice.random() < self.climate.deaths
         return Process(
             name,
             doom=int(self.dice.expovariate(1 / 40)) + 1 if doomed else 0,
             began=self.time.at,
+            environment=environment,
         )
 
     def writable(self, tree: Tree) -> bool:
@@ -255,14 +269,23 @@ class World:
             server=self.server,
             now=lambda: self.time.at,
             up=lambda: self.host.up,
-            window=lambda: self.window,
+            window=self._window,
             disagrees=self._disagrees,
             place=self.tree,
             read=self.read,
             captured=self._captured,
             began=lambda: self._here().began or BEGIN,
             steady=lambda: self.climate.clocked or self.time.at > self.last_lie + _SETTLED,
+            doer=lambda: None if self._late is not None else here(),
         )
+
+    def _window(self, environment: str) -> timedelta:
+        return self.climate.brief if environment == PREVIEW else self.window
+
+    def _record_kept_since(self) -> datetime:
+        """Since when all that was done can be dated: by time up, or else by the store's clock."""
+        told = self.climate.clocked or self.last_lie == BEGIN
+        return BEGIN if told else self.record_lost
 
     def _disagrees(self) -> bool:
         """Whether the host's clock is wrong, and was when this process began to look."""
