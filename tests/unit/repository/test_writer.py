@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +20,6 @@ from vault.progress import Silent
 from vault.provider import Finding, Kind
 from vault.repository.baseline import baseline_path
 from vault.repository.checker import CheckTerms, check
-from vault.repository.locks import Locks
 from vault.repository.sessions import SessionRing
 from vault.repository.snapshot import SnapshotRecord, list_snapshots, read_body
 from vault.store.contract import Receipt
@@ -88,36 +85,6 @@ def test_what_is_recorded_is_read_back(scene: Scene) -> None:
     assert scene.read(record) == TREE
     assert snapshots(scene) == [record]
     assert scene.site.tampering == []
-
-
-def test_the_former_baseline_is_open_no_longer_than_a_recording(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Committed, given up half way or never begun; nobody waits for a garbage collection."""
-    first = scene.record(TREE)
-    gc.disable()
-    try:
-        second = scene.record(TREE, parent=first)
-        with scene.recording(second) as recording:
-            recording.keep(entry(b"", Kind.DIRECTORY))
-            assert baselines() != []
-        monkeypatch.setattr(Locks, "secure_all", unreachable)
-        with pytest.raises(StoreUnreachable), scene.recording(second):
-            pass
-        assert baselines() == []
-    finally:
-        gc.enable()
-
-
-def baselines() -> list[str]:
-    """The baselines that this process has open."""
-    files = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
-    return [name for name in files if "/baselines/" in name]
-
-
-def unreachable(*_: object) -> None:
-    """Whatever is asked of the store."""
-    raise StoreUnreachable("cut off")
 
 
 def test_the_header_counts_and_names(scene: Scene) -> None:
