@@ -55,11 +55,15 @@ def identify(
     request: Request,
     shown: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Caller:
-    """Who asks. Raises TokenInvalid, the same for whatever is amiss."""
+    """Who asks; `identified` in the request's state where it was by a token.
+
+    Raises TokenInvalid, the same for whatever is amiss.
+    """
     pool: Pool = request.app.state.pool
     if shown is not None:
         with pool.vault() as vault:
             principal = vault.authenticate(shown.credentials, request.app.state.issuers)
+        request.state.identified = True
         return Caller(replace(principal, origin=_origin(request)), pool)
     peer = request.scope.get("client")
     if isinstance(peer, Peer):

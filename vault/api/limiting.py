@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from vault.api.identify import Peer
 from vault.api.problems import RETRY_SECONDS, problem
+from vault.errors import TokenInvalid
+from vault.governance.biscuits import root_id
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,7 +24,9 @@ _CALLERS: Final = 4096
 class Limits:
     """ASGI middleware: 413 for too large a body, 429 for too many requests of one caller.
 
-    `rate` is requests a second, a caller by its token or address; twice as many may come at once.
+    `rate` is requests a second; twice as many may come at once. A caller goes by its token, however
+    that is narrowed, once it has counted here; until then, and without one, by its address: whoever
+    shows a made-up token each time is one caller.
     """
 
     def __init__(self, app: ASGIApp, rate: float, seconds: Callable[[], float]) -> None:
@@ -37,11 +41,13 @@ class Limits:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        who = headers.get(b"authorization") or _place(scope.get("client")).encode()
+        place = _place(scope.get("client")).encode()
+        token = _token(headers.get(b"authorization", b"")) or place
+        who = token if token in self._buckets else place
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > BODY_MOST:
             await problem(413, "too_large", "the body is too large")(scope, receive, send)
-        elif not self._passes(who[-128:]):
+        elif not self._passes(who):
             later = problem(
                 429,
                 "too_many_requests",
@@ -50,7 +56,11 @@ class Limits:
             )
             await later(scope, receive, send)
         else:
+            state = scope.setdefault("state", {})
             await self._app(scope, _counted(receive), send)
+            if who != token and state.get("identified"):
+                self._give_back(place)
+                self._passes(token)
 
     def _passes(self, who: bytes) -> bool:
         now, most = self._seconds(), 2 * self._rate
@@ -61,6 +71,20 @@ class Limits:
         if len(self._buckets) > _CALLERS:
             self._buckets.popitem(last=False)
         return passes
+
+    def _give_back(self, who: bytes) -> None:
+        if who in self._buckets:
+            left, last = self._buckets[who]
+            self._buckets[who] = (left + 1, last)
+
+
+def _token(authorization: bytes) -> bytes:
+    """What tells a token from others: a biscuit's root, of any other kind its end."""
+    shown = authorization.rpartition(b" ")[2]
+    try:
+        return root_id(shown.decode("latin-1")).encode()
+    except TokenInvalid:
+        return shown[-128:]
 
 
 def _place(client: tuple[str, int] | None) -> str:

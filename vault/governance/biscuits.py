@@ -27,6 +27,7 @@ from biscuit_auth import (
     PrivateKey,
     PublicKey,
     Rule,
+    UnverifiedBiscuit,
 )
 
 from vault.errors import TokenInvalid, UsageError
@@ -144,6 +145,17 @@ def read(token: str, keys: Iterable[str], now: datetime) -> Terms:
         volumes=limits["volume"],
         ids=(identifier, *biscuit.revocation_ids),
     )
+
+
+def root_id(token: str) -> str:
+    """What a token has in common with all that are narrowed from it; nobody has verified it.
+
+    Raises TokenInvalid.
+    """
+    try:
+        return UnverifiedBiscuit.from_base64(_parts(token)[0]).revocation_ids[0]
+    except (BiscuitValidationError, ValueError):
+        raise invalid("it is no biscuit") from None
 
 
 def invalid(detail: str) -> TokenInvalid:
