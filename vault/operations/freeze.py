@@ -8,7 +8,7 @@ from vault.audit.entry import EntryKind
 from vault.errors import PurgeRefused, UsageError
 from vault.governance.request import Verb
 from vault.operations.audit import refresh
-from vault.operations.ledger import administer, enter
+from vault.operations.ledger import Place, administer, enter
 from vault.operations.unit import LocalUnit, ReadUnit, RecordUnit
 
 
@@ -64,9 +64,10 @@ def insist_calm(unit: ReadUnit) -> None:
         )
 
 
-def trip(unit: RecordUnit, name: str, reasons: tuple[str, ...]) -> None:
+def trip(unit: RecordUnit, environment: str, reasons: tuple[str, ...]) -> None:
     """The breaker's own act, inside the gate: the excess waits, and so does whoever made it."""
-    enter(unit, EntryKind.FROZEN, {"name": name, "reason": "; ".join(reasons), "tripped": True})
+    body = {"name": unit.principal.name, "reason": "; ".join(reasons), "tripped": True}
+    enter(unit, EntryKind.FROZEN, body, Place(environment))
 
 
 def frozen(unit: LocalUnit) -> tuple[FreezeItem, ...]:

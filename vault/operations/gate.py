@@ -152,7 +152,7 @@ def gather(
         approval=approval,
         quorum=books.roster.quorum,
         over_budget=over,
-        frozen=books.freezes.frozen(who.name),
+        frozen=books.freezes.frozen(who.name, who.environment),
         panic=books.freezes.panic,
         signals=signals,
     )
@@ -202,7 +202,7 @@ def _body(case: Case, decision: Decision, rules: str) -> dict[str, Any]:
 def _followed(unit: RecordUnit, case: Case, decision: Decision, now: datetime) -> Case:
     """What follows at once: an excess freezes, people are asked."""
     if case.facts.over_budget and not case.facts.frozen:
-        freeze.trip(unit, unit.principal.name, case.facts.over_budget)
+        freeze.trip(unit, case.plan.environment, case.facts.over_budget)
     if isinstance(decision, Ask) and case.facts.approval is not ApprovalFact.WAITING:
         case = replace(case, ask=approve.ask(unit, case.plan, now))
     return case

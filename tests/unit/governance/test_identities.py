@@ -134,6 +134,18 @@ def test_a_freeze_lasts_until_somebody_has_looked() -> None:
     assert freezes.all() == {"ann": "no reason was given"}
 
 
+def test_a_freeze_names_its_environment_to_nobody_elsewhere() -> None:
+    """The same identity holds a credential for another one: that it is frozen is all it learns."""
+    told = {"name": "bot", "reason": "production has a budget of 120"}
+    freezes = frozen(entry(EntryKind.FROZEN, told, environment="production"))
+    assert "production" in freezes.frozen("bot")
+    assert "production" in freezes.frozen("bot", "production")
+    assert freezes.frozen("bot", "staging") == "it has exceeded a budget"
+    assert freezes.frozen("ann", "staging") == ""
+    freezes.apply(entry(EntryKind.FROZEN, {"name": "bot", "reason": "ann looks into it"}))
+    assert freezes.frozen("bot", "staging") == "ann looks into it"
+
+
 def test_a_panic_is_everyones_and_no_freeze() -> None:
     """Calm ends it, and unfreezes nobody."""
     freezes = frozen(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.messenger.receiving import receiving
 from tests.unit.operations.conftest import Site
@@ -17,6 +18,7 @@ from vault.audit.entry import Entry, EntryKind
 from vault.audit.merkle import Frontier
 from vault.errors import UsageError
 from vault.governance.approval import Plan
+from vault.governance.principal import Principal, PrincipalKind
 from vault.lifecycle.due import Task
 from vault.operations import alarm, duties, tell
 from vault.operations.approve import ask
@@ -66,7 +68,8 @@ def test_what_happens_is_told_whatever_it_is(teller: Teller) -> None:
     unit, site = teller.unit, teller.site
     with receiving() as inbox:
         teller.add(inbox.url)
-        trip(unit, "deploy-bot", ("11 deletes in 10 minutes",))
+        bot = replace(unit, principal=Principal(PrincipalKind.AGENT, "deploy-bot"))
+        trip(bot, "production", ("11 deletes in 10 minutes",))
         freeze(unit, "other-bot", "it is odd")
         panic(unit, "somebody has our tokens")
         moved = site.source.rename(site.source.with_name("moved"))
