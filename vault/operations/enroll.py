@@ -199,7 +199,7 @@ def insist_free(other: Volume, name: str, environment: str) -> None:
 def _can_be_a_name(name: str) -> bool:
     """One spelling of it, seen as it is, that is no option, no path, and none of our own marks."""
     seen = name.isprintable() and unicodedata.normalize("NFC", name) == name
-    plain = not set(name) & set("/@ ") and name not in (".", "..")
+    plain = not set(name) & set("/@* ") and name not in (".", "..")
     plain = plain and not name.casefold().startswith(_OTHERWISE_MEANT)
     return 0 < len(name) <= _NAME_MOST and seen and plain
 
