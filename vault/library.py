@@ -236,8 +236,8 @@ class Vault(Opened):
     def restore(self, request: items.RestoreRequest) -> items.RestoreReport:
         """Write a snapshot's contents to a place. Raises UsageError, KitMissing, DiskFull.
 
-        With an environment the place becomes a volume there; Denied, VolumeExists, SourceOverlaps
-        come before anything is written.
+        With an environment the place becomes a volume there. That and a restore in place are
+        requests like any other: Denied, VolumeExists, SourceOverlaps come before a byte is written.
         """
         unit = self._reading
         plan = operations.restore.plan_restore(unit, request)
@@ -245,7 +245,9 @@ class Vault(Opened):
             return self._copy(request, operations.copying.plan_copy(unit, plan, request))
         saved = ""
         if plan.in_place and not request.dry_run:
-            saved = operations.restore.save_present(self._writing, plan)
+            with self._entered() as writing:
+                operations.restore.let_overwrite(writing, plan)
+                saved = operations.restore.save_present(writing, plan)
         report = operations.restore.execute_restore(
             unit, self._ring(request.kit), plan, dry_run=request.dry_run
         )

@@ -156,6 +156,10 @@ def test_restore_in_place(captured: Host) -> None:
     _, before = captured.ask("snapshots").items
     assert answer.item["saved"] == before["id"]
     assert captured.run("cat", before["id"], "notes.txt").out == "overwritten\n"
+    requests = captured.ask("audit", "show", "--kind", "request").items
+    (told,) = [item for item in requests if item["body"]["verb"] == "restore"]
+    assert told["body"]["decision"] == "allow"
+    assert str(captured.volume) in told["body"]["about"]
 
 
 def test_a_name_taken_again_hides_nothing(captured: Host, tmp_path: Path) -> None:

@@ -23,11 +23,13 @@ from vault.errors import (
     UsageError,
     VolumeTombstoned,
 )
+from vault.governance.request import Verb
 from vault.lifecycle.volume import Volume, VolumeState
 from vault.operations.capture import CapturePlan, capture
 from vault.operations.choose import choose, unread_since
 from vault.operations.enroll import insist_apart
 from vault.operations.findings import FindingLog
+from vault.operations.gate import Question, admit
 from vault.operations.identity import found_at, is_registered
 from vault.operations.items import RestoreReport, RestoreRequest
 from vault.operations.render import finding_item, meant, shown
@@ -89,6 +91,14 @@ def plan_restore(unit: ReadUnit, request: RestoreRequest) -> RestorePlan:
         include=request.include,
         doubts=tuple(unread_since(unit, request.what, record)),
     )
+
+
+def let_overwrite(unit: WriteUnit, plan: RestorePlan) -> None:
+    """Ask the gate before a volume's own place is written to. Raises Denied, StoreError."""
+    volume = unit.catalog.volumes.resolve(plan.record.header.volume)
+    about = f"{plan.record.header.id} in place, at {plan.target}"
+    place = (volume.name, volume.id, volume.environment)
+    admit(unit, Question(Verb.RESTORE, *place, about=about))
 
 
 def save_present(unit: WriteUnit, plan: RestorePlan) -> str:
