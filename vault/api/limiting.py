@@ -40,7 +40,7 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers = dict(reversed(scope["headers"]))  # of several the first, which is the one shown
         place = _place(scope.get("client")).encode()
         token = _token(headers.get(b"authorization", b"")) or place
         who = token if token in self._buckets else place

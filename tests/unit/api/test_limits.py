@@ -83,3 +83,21 @@ def test_who_makes_up_tokens_is_one_caller_and_stands_in_nobodys_way(
     assert door.get("/v1/whoami", headers=bot).status_code == 429
     clock.sleep(1 / RATE)
     assert [door.get("/v1/whoami", headers=bot).status_code for _ in range(2)] == [200] * 2
+
+
+def test_of_several_tokens_the_one_that_counts_is_the_caller(
+    client: tuple[TestClient, dict[str, str]],
+) -> None:
+    """A second one, made up each time, makes nobody else of them."""
+    door, tokens = client
+    statuses = [
+        door.get(
+            "/v1/whoami",
+            headers=[
+                ("Authorization", f"Bearer {tokens['ann']}"),
+                ("Authorization", f"Bearer made.up.{number}"),
+            ],
+        ).status_code
+        for number in range(6)
+    ]
+    assert statuses == [200] * 4 + [429] * 2
