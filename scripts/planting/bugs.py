@@ -146,9 +146,16 @@ BUGS: Final = (
     ),
     Bug(
         "what a crash kept out of the audit log is left out for ever",
-        "vault/operations/reconcile.py",
+        "vault/operations/record.py",
         "    for stored in untold:\n",
         "    for stored in untold[:0]:\n",
+    ),
+    Bug(
+        "what the catalog knows is taken for entered",
+        "vault/operations/record.py",
+        "        enter_untold(unit, events, volume)\n",
+        "        seen = {stored.key for stored in known}\n"
+        "        enter_untold(unit, [s for s in events if s.key not in seen], volume)\n",
     ),
     Bug(
         "the purger keeps its entries to itself",
