@@ -20,6 +20,8 @@ _SHAPE: Final = re.compile(
 )
 
 
+_TIME: Final = 10
+"""Characters of an id's time, which come first."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 BELIEVABLE: Final = "[0-6][0-9a-hjkmnp-tv-z]{25}"
@@ -43,6 +45,11 @@ def next_id(kind: IdKind, at: datetime, *, after: str = "") -> str:
     if after:
         at = max(at, id_time(after) + _MILLISECOND)
     return new_id(kind, at)
+
+
+def earliest_id(kind: IdKind, at: datetime) -> str:
+    """What sorts before every id that was made at `at` or later, and behind all earlier ones."""
+    return new_id(kind, at)[: len(kind) + 1 + _TIME]
 
 
 def id_time(identifier: str) -> datetime:

@@ -32,6 +32,7 @@ from vault.audit.merkle import Frontier, leaf_hash
 from vault.audit.ocsf import ocsf_line
 from vault.audit.proof import make_proof, with_former
 from vault.audit.segment import write_segment
+from vault.catalog.audit import Lately
 from vault.catalog.database import open_catalog
 from vault.codec import passkeys, sshsig
 from vault.governance import biscuits
@@ -150,7 +151,8 @@ def run_books(values: Any) -> Any:
         books = catalog.audit.books()
         for one in (
             *catalog.audit.requests(),
-            *catalog.audit.allowed(DESTRUCTIVE, uptime=0.0, most=9),
+            *catalog.audit.allowed(DESTRUCTIVE, Lately("log", own=True, since=0.0), most=9),
+            *catalog.audit.allowed(DESTRUCTIVE, Lately("log", own=False, since=""), most=9),
         ):
             ocsf_line(one, "", -1)
         return _asked(books)

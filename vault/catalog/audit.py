@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,14 @@ _GENERATION: Final = "audit_generation"
 class _Head(msgspec.Struct, frozen=True):
     size: int
     nodes: list[str]
+
+
+class Lately(NamedTuple):
+    """What this home entered (in `log`, or waiting) since an uptime; else others since an id."""
+
+    log: str
+    own: bool
+    since: float | str
 
 
 class AuditTable:
@@ -215,23 +223,25 @@ class AuditTable:
     def allowed(
         self,
         verbs: Collection[str],
+        lately: Lately,
         *,
-        uptime: float,
         most: int,
         caller: str = "",
         environment: str = "",
     ) -> list[Entry]:
-        """The last requests of these verbs that were allowed since this home's uptime.
+        """The last requests of these verbs that were allowed lately.
 
         Of one caller, or in one environment, or all: nobody else's take a place among the last.
         """
         meant = " OR ".join(["instr(CAST(body AS TEXT), ?) > 0"] * len(verbs))
+        since = "log IN ('', ?) AND uptime >= ?" if lately.own else "log NOT IN ('', ?) AND id >= ?"
         rows = self._read(
-            "WHERE kind = 'request' AND uptime >= ? AND ? IN ('', caller)"
+            f"WHERE kind = 'request' AND {since} AND ? IN ('', caller)"
             " AND ? IN ('', environment) AND "
             f'instr(CAST(body AS TEXT), \'"decision":"allow"\') > 0 AND ({meant})'
             " ORDER BY id DESC LIMIT ?",
-            uptime,
+            lately.log,
+            lately.since,
             caller,
             environment,
             *(f'"verb":"{verb}"' for verb in sorted(verbs)),

@@ -8,21 +8,23 @@ from functools import partial
 
 from vault import limits
 from vault.audit.entry import Entry, bytes_of
+from vault.catalog.audit import Lately
 from vault.governance.anomaly import Past, signals
 from vault.governance.breaker import Budget, Budgets, Deed, over
 from vault.governance.facts import Signal
 from vault.governance.request import DESTRUCTIVE, Request
-from vault.operations.unit import LocalUnit
+from vault.ids import earliest_id
+from vault.operations.unit import LocalUnit, RecordUnit
 
 
 def gather(
-    unit: LocalUnit, request: Request, now: datetime, uptime: float
+    unit: RecordUnit, request: Request, now: datetime, uptime: float
 ) -> tuple[tuple[str, ...], tuple[Signal, ...]]:
     """The budgets that a request would exceed, and what is unusual about it."""
     if request.verb not in DESTRUCTIVE:
         return (), ()
     budgets = budgets_of(unit, request.environment)
-    deeds = [_deed(entry, now, uptime) for entry in _lately(unit, request, uptime, budgets)]
+    deeds = [*_own(unit, request, now, uptime), *_others(unit, request, now, uptime)]
     deed = Deed(
         caller=request.principal.name,
         environment=request.environment,
@@ -38,13 +40,33 @@ def gather(
     )
 
 
-def _lately(unit: LocalUnit, request: Request, uptime: float, budgets: Budgets) -> Iterable[Entry]:
+def _own(unit: RecordUnit, request: Request, now: datetime, uptime: float) -> Iterable[Deed]:
+    """What this home has let pass. Its clock says how long ago, whatever others are set to.
+
+    What that clock has not seen was done before its record was lost: there the store's time says
+    it, else it would count for good.
+    """
+    span = budgets_of(unit, request.environment).longest
+    since = max(uptime - span.total_seconds(), 0.0)
+    for entry in _lately(unit, request, Lately(unit.signer.key_id, own=True, since=since)):
+        seen = entry.uptime <= uptime
+        yield _deed(entry, entry.uptime if seen else uptime - _ago(entry, now))
+
+
+def _others(unit: RecordUnit, request: Request, now: datetime, uptime: float) -> Iterable[Deed]:
+    """What other homes have let pass, as far as it is known here: only the store's time is ours."""
+    since = earliest_id("aud", now - budgets_of(unit, request.environment).longest)
+    for entry in _lately(unit, request, Lately(unit.signer.key_id, own=False, since=since)):
+        yield _deed(entry, uptime - _ago(entry, now))
+
+
+def _lately(unit: RecordUnit, request: Request, lately: Lately) -> Iterable[Entry]:
     """What the identity was let do in any environment, and what everyone was in this one.
 
     Each is looked up by itself: what is done elsewhere, by others, hides nothing of either.
     """
-    since = max(uptime - budgets.longest.total_seconds(), 0.0)
-    looked_up = partial(unit.catalog.audit.allowed, DESTRUCTIVE, uptime=since, most=budgets.most)
+    most = budgets_of(unit, request.environment).most
+    looked_up = partial(unit.catalog.audit.allowed, DESTRUCTIVE, lately, most=most)
     own = looked_up(caller=request.principal.name)
     there = looked_up(environment=request.environment)
     return {entry.id: entry for entry in (*own, *there)}.values()
@@ -66,18 +88,17 @@ def budgets_of(unit: LocalUnit, environment: str) -> Budgets:
     )
 
 
-def _deed(entry: Entry, now: datetime, uptime: float) -> Deed:
-    """What this home's clock has not seen was done elsewhere, or before its record was lost.
+def _ago(entry: Entry, now: datetime) -> float:
+    return (now - entry.at).total_seconds()
 
-    How long ago that was, the store's time says: else it would count for good.
-    """
-    ago = (now - entry.at).total_seconds()
+
+def _deed(entry: Entry, uptime: float) -> Deed:
     return Deed(
         caller=entry.caller.name,
         environment=entry.environment,
         volume=entry.volume,
         bytes=bytes_of(entry),
-        uptime=entry.uptime if entry.uptime <= uptime else uptime - ago,
+        uptime=uptime,
     )
 
 

@@ -32,8 +32,9 @@ def deed(
     size: Any = 0,
     by: str = BOT.name,
     environment: str = "production",
+    log: str = "",
 ) -> None:
-    """One request of the agent's, or another's, as the log has it."""
+    """One request of the agent's, or another's, as the log has it; by this home, or another's."""
     audit, now = site.write.catalog.audit, at or site.clock.now()
     entry = Entry(
         id=next_id("aud", site.clock.now(), after=audit.last_id()),
@@ -46,6 +47,8 @@ def deed(
         body={"verb": verb, "decision": decision, "bytes": size},
     )
     audit.add(entry)
+    if log:
+        audit.settle(log, [(len(audit.placed()), entry)])
 
 
 def over(site: Site, uptime: float = UP, environment: str = "production") -> tuple[str, ...]:
@@ -107,16 +110,22 @@ def test_no_crowd_of_deletes_elsewhere_hides_an_environments(site: Site) -> None
     assert told.startswith("the environment preview has a budget of 2 deletes")
 
 
-def test_what_another_home_has_done_does_not_count_for_good(site: Site) -> None:
-    """Its time up is not ours; how long ago it was, the store says."""
-    now = site.clock.now()
+@pytest.mark.parametrize(
+    ("log", "uptime"),
+    [("", 5.0), ("f" * 16, 5.0), ("f" * 16, UP + 60), ("f" * 16, UP * 10)],
+    ids=["before a loss", "younger", "as old", "older"],
+)
+def test_where_our_time_up_says_nothing_the_stores_time_does(
+    site: Site, log: str, uptime: float
+) -> None:
+    """Of what another home has done, however long either is up; and from before a loss of ours."""
     for number in range(AGENT_VOLUMES):
-        deed(site, volume=f"vol_{number}", uptime=UP, at=now)
-    assert over(site, uptime=5.0)
+        deed(site, volume=f"vol_{number}", log=log)
+    assert over(site, uptime=uptime)
     site.clock.advance(BUDGET_SPAN - timedelta(seconds=1))
-    assert over(site, uptime=5.0)
+    assert over(site, uptime=uptime)
     site.clock.advance(timedelta(seconds=2))
-    assert over(site, uptime=5.0) == ()
+    assert over(site, uptime=uptime) == ()
 
 
 def test_no_clock_that_is_set_makes_own_deeds_older(site: Site) -> None:
