@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 import subprocess
 import sys
@@ -9,10 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import httpx
 
+_SHARE: Final = 3_000
+_WORKER: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 2
+_PORTS: Final = itertools.cycle(range(10_000 + _WORKER * _SHARE, 10_000 + (_WORKER + 1) * _SHARE))
 VAULT = str(Path(sys.executable).parent / "vault")
 
 
@@ -40,7 +45,7 @@ def vault_mcp(environ: Mapping[str, str], log: IO[bytes] | None = None) -> Itera
 def _process(
     door: str, environ: Mapping[str, str], *words: str, log: IO[bytes] | None
 ) -> Iterator[tuple[str, Callable[[Callable[[], bool]], None]]]:
-    listen = f"127.0.0.1:{_free_port()}"
+    listen = f"127.0.0.1:{free_port()}"
     process = subprocess.Popen(
         [VAULT, door, "--listen", listen, *words],
         env=dict(environ),
@@ -70,8 +75,10 @@ def _process(
         assert b"Traceback" not in told, told.decode()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+def free_port() -> int:
+    """Below what the kernel gives away and the S3 servers take; each worker has its own."""
+    for number in _PORTS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", number)):
+                return number
+    raise AssertionError

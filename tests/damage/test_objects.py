@@ -69,7 +69,7 @@ def test_a_damaged_object_is_named(site: Site, kind: str) -> None:
     words = found(site)
     assert words[key] & {"damaged", "unreadable"}, f"VAULT_TEST_SEED={SEED}"
     others = {word for other in words if other != key for word in words[other]}
-    assert others <= {"cut", "gap", "missing"}
+    assert others <= {"cut", "gap", "missing", "unlogged"}  # the last once an event is a minute old
 
 
 def test_an_older_charter_is_noticed_where_a_newer_one_was_seen(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,17 +106,16 @@ def test_a_delete_without_intent_is_refused_by_the_rule_that_it_breaks(
     assert door.scene.source.exists()
 
 
-def test_with_the_store_away_nothing_changes(door: Door, token: str) -> None:
-    server = door.scene.bucket.server
-    server.kill()
-    try:
+def test_with_the_store_away_nothing_changes(rgw_own: Server, tmp_path: Path) -> None:
+    with open_door(fresh_bucket(rgw_own), tmp_path, "db") as door:
+        door.let("bot", "*")
+        token = door.token("bot", "production")
+        rgw_own.kill()
         with door.raw(token) as http:
             answer = http.delete("/v1/volumes/db", headers=WORDS)
         assert answer.status_code == 503, answer.text
         assert answer.headers["Retry-After"]
         assert door.scene.source.exists()
-    finally:
-        server.start()
 
 
 def test_an_agent_deletes_and_undoes_by_its_tools(door: Door) -> None:

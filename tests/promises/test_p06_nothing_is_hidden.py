@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tests.promises.clocks import wait_for_the_hour
 from tests.promises.forgeries import laid_over, newcomers
 from tests.promises.rescuing import rescue, unlike
 from tests.promises.scenes import Scene, answer, make_scene
@@ -64,6 +65,7 @@ def attacked(rgw_bucket: RgwBucket, tmp_path: Path) -> Attacked:
     gone.mkdir(parents=True)
     (gone / "file").write_bytes(b"of the second volume")
     trees = {}
+    wait_for_the_hour()
     with scene.vault() as vault:
         vault.add_volume(Enrolment(name="gone", path=str(gone)))
         trees[vault.snapshot("db").id] = read_tree(scene.source)

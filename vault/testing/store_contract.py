@@ -263,11 +263,11 @@ def what_has_lapsed_is_deleted(fixture: StoreFixture) -> None:
     """Not a second early; afterwards for good, that version alone; again is no error."""
     assert fixture.pass_time is not None
     key, data = fixture.fresh()
-    short = fixture.store.now() + timedelta(seconds=4)
+    short = fixture.store.now() + timedelta(seconds=15)
     first = fixture.store.put(key, data, short)
     second = fixture.store.put(key, b"forged", fixture.until())
     _refused(LockRefused, lambda: fixture.store.delete(key, version=first.version))
-    fixture.pass_time(timedelta(seconds=6))
+    fixture.pass_time(timedelta(seconds=17))
     fixture.store.delete(key, version=first.version)
     fixture.store.delete(key, version=first.version)
     assert [found.version for found in fixture.store.list(key)] == [second.version]
@@ -279,8 +279,8 @@ def what_has_lapsed_can_be_locked_again(fixture: StoreFixture) -> None:
     """A lapsed version that is still there is extended like any other."""
     assert fixture.pass_time is not None
     key, data = fixture.fresh()
-    receipt = fixture.store.put(key, data, fixture.store.now() + timedelta(seconds=2))
-    fixture.pass_time(timedelta(seconds=4))
+    receipt = fixture.store.put(key, data, fixture.store.now() + timedelta(seconds=10))
+    fixture.pass_time(timedelta(seconds=12))
     assert fixture.store.extend(key, fixture.until(), version=receipt.version) >= fixture.until(0.9)
     _refused(LockRefused, lambda: fixture.store.delete(key, version=receipt.version))
 

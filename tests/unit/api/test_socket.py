@@ -17,6 +17,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from tests.processes import free_port
 from tests.promises.users import open_ground, run_as, skip_unless_others_can_run
 from tests.signers import SoftKey
 from tests.unit.api.conftest import make_door
@@ -166,9 +167,7 @@ def test_a_token_counts_before_the_user(place: Path, tokens: dict[Any, str]) -> 
 def test_no_header_makes_somebody_a_user(ground: Path, place: Path) -> None:
     """By TCP from this host, where servers often believe what a proxy says."""
     assert place.is_socket()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    listen = f"127.0.0.1:{free_port()}"
     with (
         served(ground / "home", "--listen", listen),
         httpx.Client(base_url=f"http://{listen}") as http,

@@ -19,7 +19,7 @@ def test_everything_within_reach_is_deleted(tmp_path: Path) -> None:
     (target / "folder").chmod(0o500)
     outside.write_bytes(b"safe")
     (target / "link").symlink_to(outside)
-    loot = attack((target,), 0.05, None)
+    loot = attack((target,), 1.0, None)
     assert not target.exists()
     assert outside.read_bytes() == b"safe"
     assert loot.deleted == 2
@@ -32,7 +32,7 @@ def test_another_user_cannot_delete_what_is_not_theirs(tmp_path: Path) -> None:
     """The attack tries, and the file stands."""
     mine = tmp_path / "mine"
     mine.write_bytes(b"12345")
-    loot = attack((mine, tmp_path), 0.05, NOBODY)
+    loot = attack((mine, tmp_path), 1.0, NOBODY)
     assert mine.exists()
     assert loot.deleted == 0
     assert loot.attempts > 0

@@ -200,7 +200,7 @@ def test_snapshots_answer_to_ids_prefixes_and_tombstones(site: Site, tmp_path: P
 def test_an_ambiguous_prefix_is_refused(site: Site, tmp_path: Path) -> None:
     one, _ = captured(site)
     captured(site)
-    shared = one.header.id[:13]  # of the same second
+    shared = one.header.id[:10]  # of the same hours
     with pytest.raises(IdAmbiguous):
         restored(site, what=shared, to=tmp_path / "out")
 

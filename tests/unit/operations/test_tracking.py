@@ -62,7 +62,7 @@ LATE: tuple[Manner, ...] = (hanging, trickling_body)
 
 def attempt(council: Council, soft: SoftTracker, **changes: Any) -> Admission:
     """The agent's delete, judged where this tracker can be asked."""
-    ask = partial(tracker.ask, soft.url, seconds=0.5 if soft.manner in LATE else 30)
+    ask = partial(tracker.ask, soft.url, seconds=3 if soft.manner in LATE else 30)
     unit = replace(council.by(changes.pop("by", AGENT)), tracker=ask)
     return admit(unit, council.question(**changes))
 
@@ -106,8 +106,8 @@ def test_a_task_of_the_trackers_lets_an_agent_delete_and_is_in_the_log(council: 
         (answering(302, Location="/else"), "not followed"),
         (answering(500), "answered 500"),
         (answering(204), "answered 204"),
-        (hanging, "did not answer within 0.5 s"),
-        (trickling_body, "did not answer within 0.5 s"),
+        (hanging, "did not answer within 3 s"),
+        (trickling_body, "did not answer within 3 s"),
         (huge, "answered more than"),
         (bomb, "packed its answer"),
     ],

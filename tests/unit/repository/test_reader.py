@@ -309,7 +309,7 @@ def test_a_store_out_of_reach_is_not_damage(
 
     with pytest.raises(StoreUnreachable):
         read()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 def test_without_or_with_a_foreign_kit_nothing_is_read(scene: Scene) -> None:

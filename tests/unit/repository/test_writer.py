@@ -239,7 +239,7 @@ def test_a_failing_store_is_raised_as_it_is_and_commits_nothing(scene: Scene, fa
     with pytest.raises(StoreUnreachable) as caught:
         scene.record({b"a": noise(20 * MIB)})
     assert caught.value is refusal
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     assert snapshots(scene) == []
     assert not baseline_path(scene.home, VOLUME).exists()
     watched.before = lambda key: None
@@ -264,7 +264,7 @@ def test_an_interrupt_leaves_nothing_behind(scene: Scene) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         record()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     assert snapshots(scene) == []
     assert list((scene.home / "baselines").glob("*")) == []
 

@@ -331,7 +331,7 @@ def test_descriptors_are_closed(tmp_path: Path) -> None:
         restoration.differs(entry, partial(iter, blocks))
         restoration.write(entry, blocks)
     del restoration
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
 
 
 def test_where_inodes_cannot_be_held_the_rest_returns(

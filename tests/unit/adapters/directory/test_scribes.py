@@ -72,7 +72,7 @@ def test_everything_returns(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     assert not put(tmp_path / "b", stored)
     assert not differences(tmp_path / "a", tmp_path / "b")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_folders_that_nobody_may_enter_return(
