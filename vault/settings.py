@@ -68,7 +68,8 @@ class Role(_Table, frozen=True):
 class Environment(_Table, frozen=True):
     """What this host asks of an environment: a window longer than the charter's, or zero.
 
-    `deletes` is how many anybody may make there in ten minutes, 0 for the usual budgets.
+    `deletes` is how many anybody may make there in ten minutes, 0 for the usual budgets; in a
+    protected one it lowers these, and never raises them.
     """
 
     kind: Literal["protected", "ephemeral"] = "protected"
@@ -345,8 +346,9 @@ url = @URL@
 # kind = "protected"
 # window = "48h"
 # How many deletes anybody may make there in ten minutes. Unset: 10 of an agent, on 5 volumes at
-# most, 60 of a person, 120 of all together; what is more waits for a person.
-# deletes = 500
+# most, 60 of a person, 120 of all together; what is more waits for a person. Only an ephemeral
+# one can have more.
+# deletes = 3
 
 # Tasks that vault does not know are asked for here, over https or on loopback:
 # GET URL?task=…&environment=…, with $VAULT_TRACKER_TOKEN as bearer where that is set.

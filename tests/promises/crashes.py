@@ -68,8 +68,6 @@ class Crashes:
 def of_embedded(site: Embedded) -> Crashes:
     """One in a folder of this host."""
     fill(site.source)
-    with (site.home / "vault.toml").open("a") as settings:  # so many deletes are no accident here
-        settings.write("\n[environments.production]\ndeletes = 1000\n")
     return Crashes(site.vault, site.source, site.home / "recovery.kit")
 
 

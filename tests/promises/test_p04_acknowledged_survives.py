@@ -25,8 +25,10 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def crashes(tmp_path: Path) -> Crashes:
-    """An embedded vault with a small volume."""
+def crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Crashes:
+    """An embedded vault with a small volume, where so many deletes are no accident."""
+    monkeypatch.setattr("vault.limits.HUMAN_DELETES", 1000)
+    monkeypatch.setattr("vault.limits.ENVIRONMENT_DELETES", 1000)
     return of_embedded(embed(tmp_path, tree=False))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from vault.clock import format_span
 from vault.governance.principal import PrincipalKind
@@ -47,6 +48,14 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True):
         """The budget of an identity of this kind."""
         budget: Budget = getattr(self, kind.value)
         return budget
+
+    def at_most(self, count: int) -> Budgets:
+        """These, and nowhere more deletes than so many."""
+        human, agent, service, environment = (
+            replace(budget, count=min(budget.count, count))
+            for budget in (self.human, self.agent, self.service, self.environment)
+        )
+        return Budgets(human=human, agent=agent, service=service, environment=environment)
 
     @property
     def longest(self) -> timedelta:

@@ -14,7 +14,7 @@ from vault.governance.breaker import Budget, Budgets, Deed, over
 from vault.governance.facts import Signal
 from vault.governance.request import DESTRUCTIVE, Request
 from vault.ids import earliest_id
-from vault.operations.unit import LocalUnit, RecordUnit
+from vault.operations.unit import ReadUnit, RecordUnit, class_of
 
 
 def gather(
@@ -72,20 +72,27 @@ def _lately(unit: RecordUnit, request: Request, lately: Lately) -> Iterable[Entr
     return {entry.id: entry for entry in (*own, *there)}.values()
 
 
-def budgets_of(unit: LocalUnit, environment: str) -> Budgets:
-    """The budgets that hold there: the usual ones, or what vault.toml says of the environment."""
-    settings = unit.settings.environments.get(environment)
-    if settings is not None and settings.deletes:
-        own = Budget(span=limits.BUDGET_SPAN, count=settings.deletes)
-        return Budgets(human=own, agent=own, service=own, environment=own)
+def budgets_of(unit: ReadUnit, environment: str) -> Budgets:
+    """The budgets that hold there: the usual ones, or what vault.toml says of the environment.
+
+    Of a protected one it can say less, and no more: whoever may write that file could end the
+    breaker by it.
+    """
     span, most = limits.BUDGET_SPAN, limits.AGENT_BYTES
     agent = Budget(span=span, count=limits.AGENT_DELETES, breadth=limits.AGENT_VOLUMES, bytes=most)
-    return Budgets(
+    usual = Budgets(
         human=Budget(span=span, count=limits.HUMAN_DELETES),
         agent=agent,
         service=agent,
         environment=Budget(span=span, count=limits.ENVIRONMENT_DELETES),
     )
+    settings = unit.settings.environments.get(environment)
+    if settings is None or not settings.deletes:
+        return usual
+    if class_of(unit, environment) == "ephemeral":
+        own = Budget(span=span, count=settings.deletes)
+        return Budgets(human=own, agent=own, service=own, environment=own)
+    return usual.at_most(settings.deletes)
 
 
 def _ago(entry: Entry, now: datetime) -> float:

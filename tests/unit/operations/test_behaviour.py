@@ -110,6 +110,23 @@ def test_no_crowd_of_deletes_elsewhere_hides_an_environments(site: Site) -> None
     assert told.startswith("the environment preview has a budget of 2 deletes")
 
 
+def test_settings_lower_a_protected_environments_budgets_and_never_raise_them(
+    site: Site,
+) -> None:
+    """Whoever may write vault.toml could end the breaker by it: number, breadth and bytes stay."""
+    for deletes in (0, 8, 1_000_000):
+        own = {"production": Environment(deletes=deletes)}
+        unit = replace(site.write, settings=replace(site.write.settings, environments=own))
+        budgets = behaviour.budgets_of(unit, "production")
+        usual = behaviour.budgets_of(site.write, "production")
+        assert budgets.agent == replace(usual.agent, count=min(deletes or 10, 10))
+        assert budgets.human.count == min(deletes or 60, 60)
+        assert budgets.environment.count == min(deletes or 120, 120)
+        elsewhere = {"unheard-of": Environment(kind="ephemeral", deletes=1_000_000)}
+        unit = replace(unit, settings=replace(unit.settings, environments=elsewhere))
+        assert behaviour.budgets_of(unit, "unheard-of") == usual  # what the charter does not say
+
+
 @pytest.mark.parametrize(
     ("log", "uptime"),
     [("", 5.0), ("f" * 16, 5.0), ("f" * 16, UP + 60), ("f" * 16, UP * 10)],
