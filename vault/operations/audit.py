@@ -13,10 +13,12 @@ from datetime import datetime
 from vault.audit.entry import Entry, encode_entry
 from vault.audit.merkle import Frontier
 from vault.audit.segment import BYTES_TARGET, ENTRIES_MAX, Segment, write_segment
+from vault.codec.signing import key_id
 from vault.errors import Unauthentic
 from vault.operations.amend import record_lock
 from vault.operations.unit import ReadUnit, RecordUnit, exclusive
 from vault.repository.audit_log import (
+    StoredSegment,
     place_of,
     put_segment,
     read_frontier,
@@ -71,6 +73,19 @@ def refresh(unit: ReadUnit) -> None:
             audit.settle(stored.log, stored.segment.sortable(), heads[stored.log])
 
 
+def hear_writers(unit: RecordUnit) -> None:
+    """Take in what other writers have committed: their panics, freezes and tasks hold here, too.
+
+    One listing for each of them, however long their logs are. Raises StoreError.
+    """
+    logs = {key_id(member.key) for member in unit.charter.members if member.role == "writer"}
+    for log in sorted(logs - {unit.signer.key_id}):
+        head = unit.catalog.audit.head(log) or Frontier()
+        while found := next(_at(unit, log, head.size), None):
+            head = head.grown(found.segment.hashes())
+            unit.catalog.audit.settle(log, found.segment.sortable(), head)
+
+
 def _insist_member(unit: RecordUnit, now: datetime) -> None:
     """Refuse to acknowledge what no reader would accept."""
     if not unit.charter.allows(unit.signer.public_hex, unit.role, now):
@@ -89,16 +104,14 @@ def _caught_up(unit: RecordUnit, now: datetime) -> Frontier:
     if record:
         segment = unseal_segment(record, unit.charter.vault)
         head = _store(unit, head, record, now) if segment.first == head.size else head
-    while found := next(_own(unit, head.size), None):
-        head = _settle(unit, head, found)
+    while found := next(_at(unit, log, head.size), None):
+        head = _settle(unit, head, found.segment)
     return head
 
 
-def _own(unit: RecordUnit, index: int) -> Iterator[Segment]:
-    """The segments of this very key that are in the store at an index, the first stored first."""
-    prefix = f"{stem(unit.signer.key_id, index)}-"
-    for stored in read_segments(unit.reader, unit.charter, [], prefix):
-        yield stored.segment
+def _at(unit: RecordUnit, log: str, index: int) -> Iterator[StoredSegment]:
+    """The segments of a log that are in the store at an index, the first stored first."""
+    return read_segments(unit.reader, unit.charter, [], f"{stem(log, index)}-")
 
 
 def _store(unit: RecordUnit, head: Frontier, record: bytes, now: datetime) -> Frontier:

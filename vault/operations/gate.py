@@ -23,10 +23,10 @@ from vault.governance.facts import ApprovalFact, Facts, facts_body
 from vault.governance.intent import Task, Tracked
 from vault.governance.policy import decide, rule_ids
 from vault.governance.principal import Principal
-from vault.governance.request import Request, Verb
+from vault.governance.request import DESTRUCTIVE, Request, Verb
 from vault.lifecycle.volume import Volume
 from vault.operations import approve, behaviour, freeze, policy
-from vault.operations.audit import commit
+from vault.operations.audit import commit, hear_writers
 from vault.operations.ledger import Place, enter_request
 from vault.operations.tracking import look_up
 from vault.operations.unit import RecordUnit, class_of, exclusive, window_of
@@ -81,6 +81,8 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
     Raises Denied, ApprovalNeeded, StoreError; on any of them nothing has changed.
     """
     tracked = look_up(unit, question.verb, question.environment, question.task)
+    if question.verb in DESTRUCTIVE:
+        hear_writers(unit)  # a panic or a freeze at another host is one here
     with exclusive(unit.home, "gate"):
         now = unit.reader.now()
         rules, _ = policy.current(unit)
