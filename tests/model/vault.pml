@@ -12,7 +12,8 @@
  * Not in it: contents, signatures, approvals, several hosts, records that are lost.
  *
  * A GUARD is a check of the code's without which a property fails; a CHECK is one that is made
- * besides.
+ * besides. test_model.py takes the GUARDs away one by one, but for GUARD_RENAME and
+ * GUARD_BORN_LOCKED: the fault of these is not tried.
  */
 
 #ifndef DELETES
@@ -54,8 +55,6 @@
 #define GUARD_FRESH (T < c_now + LOCK)
 /* repository.collector: what a snapshot needs that is wanted or locked */
 #define GUARD_NEEDED (snapshot[s] && s > 0 && (wanted(s) || until[s] > c_now))
-/* repository.locks: extend, then refer */
-#define GUARD_EXTENDED (pack_until >= needed)
 /* the store: what is locked is not deleted, and nothing is born with a lock that is over */
 #define GUARD_LAPSED(lock) (lock <= T)
 #define GUARD_BORN_LOCKED (needed > T)
