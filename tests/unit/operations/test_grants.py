@@ -1,0 +1,88 @@
+"""Grants at the gate: used as often as they say, by whoever comes first, by the store's time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from msgspec.structs import replace
+
+from tests.unit.operations.approving import AGENT, Council
+from tests.unit.operations.conftest import Site
+from vault.audit.entry import EntryKind
+from vault.catalog.database import open_catalog
+from vault.errors import Denied
+from vault.governance.intent import Task
+from vault.operations.gate import admit
+from vault.operations.grants import GrantWish, give_unasked, grant
+from vault.operations.tasks import add_task
+from vault.store.opening import compose_store
+from vault.testing.clock import ManualClock
+
+LEAP = timedelta(hours=49)
+LIFE = timedelta(hours=3)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def council(site: Site) -> Council:
+    """Nobody is enrolled: an agent's delete wants a task and a grant, and nothing else."""
+    return Council(site)
+
+
+def test_of_many_at_once_one_uses_a_grant_for_one(council: Council) -> None:
+    """Eight at the same time, each with a catalog of its own; the rest is told that it is spent."""
+    council.let_agent(uses=1)
+    question, unit, start = council.question(), council.by(AGENT), Barrier(8)
+
+    def one(_number: int) -> tuple[str, ...]:
+        with closing(open_catalog(unit.home / "catalog.db")) as catalog:
+            start.wait(60)
+            try:
+                admit(replace(unit, catalog=catalog), question)
+            except Denied as denied:
+                return denied.rules
+            return ()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(pool.map(one, range(8)))
+    assert answers == [(), *[("needs-grant",)] * 7]
+    entries = [entry for entry, _ in council.unit.catalog.audit.all()]
+    uses = [entry for entry in entries if entry.body.get("grant") == "grant_OPS-1_deploy-bot"]
+    assert [entry.kind for entry in uses] == [EntryKind.GRANT_GIVEN, EntryKind.REQUEST]
+
+
+@pytest.mark.parametrize("leap", [LEAP, -LEAP], ids=["ahead", "behind"])
+@pytest.mark.parametrize("leaps", ["before", "after"])
+def test_a_grant_lives_by_the_time_of_the_store(
+    council: Council, leap: timedelta, leaps: str
+) -> None:
+    """Whatever the host's clock says, from before it was given or since."""
+    host = ManualClock(council.site.clock.now() + (leap if leaps == "before" else timedelta(0)))
+    store = compose_store(council.site.memory, right="writer", clock=host)
+    council.site.write = replace(council.site.write, clock=host, reader=store, store=store)
+    unit = council.site.write
+    question = council.question()
+    where = question.environment
+    add_task(unit, Task(task="OPS-1", environment=where, assignees=(AGENT.name,), volumes=("db",)))
+    terms = {"volumes": ("db",), "reason": "clean up", "task": "OPS-1", "uses": 9, "life": LIFE}
+    given = give_unasked(unit, GrantWish(environment=where, principal=AGENT.name, **terms))
+    assert given.expires_at == council.site.clock.now() + LIFE
+    if leaps == "after":
+        host.set_wall(host.now() + leap)
+
+    def pass_by(span: timedelta) -> None:
+        for clock in (host, council.site.clock):
+            clock.advance(span)
+
+    council.admit()
+    pass_by(LIFE - SECOND)
+    council.admit()
+    assert grant(unit, given.id).state == "given"
+    pass_by(SECOND)
+    with pytest.raises(Denied, match="needs-grant.*expired"):
+        council.admit()
+    assert (grant(unit, given.id).state, grant(unit, given.id).used) == ("expired", 2)
