@@ -109,3 +109,28 @@ def test_less_is_kept_and_a_volume_moves_when_people_agree(
     refused(captured, UsageError, *move, "nowhere", *WHY, says="vault volume add")
     assert agreed(*move, "preview", *WHY)["environment"] == "preview"
     assert captured.ask(*move, "production", *WHY).item["environment"] == "production"
+
+
+def test_a_panic_stops_deletes_until_calm(captured: Host, tombstone: str) -> None:
+    """Everybody's, and no undelete."""
+    captured.run("panic", status=2)
+    assert captured.ask("panic", "--reason", "our tokens are out").item["frozen"]
+    assert captured.ask("undelete", tombstone).item["state"] == "restored"
+    for volume in ("photos", "more"):
+        captured.refused(Denied, "delete", volume, *WHY, says="our tokens are out")
+    assert "vault calm" in captured.run("delete", "more", *WHY, status=Denied.status).err
+    (waits,) = captured.ask("frozen").items
+    assert (waits["name"], waits["reason"]) == ("*", "our tokens are out")
+    assert not captured.ask("calm").item["frozen"]
+    assert captured.ask("frozen").items == []
+    assert captured.ask("delete", "more", *WHY).item["state"] == "tombstoned"
+
+
+def test_a_panic_ends_when_people_agree(
+    captured: Host, agreed: Callable[..., dict[str, object]]
+) -> None:
+    captured.ask("panic", "--reason", "our tokens are out")
+    asked(captured, "calm")
+    assert [item["name"] for item in captured.ask("frozen").items] == ["*"]
+    assert not agreed("calm")["frozen"]
+    assert captured.ask("frozen").items == []

@@ -57,10 +57,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
         with Vault.open(home) as vault:
             for name, kind in (("runner", "agent"), ("syncer", "service"), ("eve", "human")):
                 vault.oversight.add_identity(name, kind, subject=f"{issuer.url}#{name}")
+            vault.oversight.add_identity("builder", "agent", subject=f"{issuer.url}/ci#org/app")
         with (home / "vault.toml").open("a") as file:
             file.write(
                 f'\n[[workload]]\nissuer = "{issuer.url}"\naudience = "vault"\n'
                 f'environment = "staging"\nkeys = "{issuer.url}/keys"\n'
+                f'\n[[workload]]\nissuer = "{issuer.url}/ci"\naudience = "vault"\n'
+                f'environment = "production"\nkeys = "{issuer.url}/keys"\n'
+                'claim = "repository"\n'
             )
         clock = ManualClock(SystemClock().now())
         app = create_app(lambda: Vault.open(home), rate=1e6, clock=clock)
@@ -116,6 +120,22 @@ def test_an_issuers_word_is_an_identity(trial: Trial, kid: str, algorithm: str) 
 def test_claims_that_do_not_count(trial: Trial, changes: dict[str, Any]) -> None:
     answer = trial.ask(trial.issuer.token("ec", "ES256", **changes))
     assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
+
+
+def test_an_issuer_names_somebody_by_the_claim_that_is_set_for_it(trial: Trial) -> None:
+    """By no other, whatever that says; and where another is set, this one says nothing."""
+
+    def ask(place: str, **claims: Any) -> Any:
+        issued = trial.issuer.token("ec", "ES256", iss=trial.issuer.url + place, **claims)
+        return trial.ask(issued).json()
+
+    told = ask("/ci", repository="org/app")
+    assert (told["name"], told["environment"]) == ("builder", "production")
+    assert ask("", repository="org/app")["name"] == "runner"
+    for name in (None, "", "org/App", "runner", 7, ["org/app"]):
+        for subject in ("runner", "org/app"):
+            told = ask("/ci", repository=name, sub=subject)
+            assert told["code"] == "token_invalid", (name, subject)
 
 
 def test_a_token_lives_for_a_day_at_most(trial: Trial) -> None:

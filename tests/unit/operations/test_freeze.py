@@ -37,14 +37,13 @@ def stopped(council: Council) -> bool:
     try:
         council.admit(OPERATOR, task="OPS-2")
     except Denied as denied:
-        assert denied.rules == ("panic",)
-        return True
+        return denied.rules == ("panic",)
     return False
 
 
 def test_a_panic_is_over_when_as_many_agree_as_are_wanted(council: Council) -> None:
     """Who asks does not count, one is too few, and what they agreed to ends this panic alone."""
-    assert not stopped(council)
+    council.admit(OPERATOR, task="OPS-2")
     assert freeze.panic(council.unit, WHY).frozen
     item = waits(council)
     assert (item.verb, item.wanted) == ("calm", 2)
@@ -57,7 +56,7 @@ def test_a_panic_is_over_when_as_many_agree_as_are_wanted(council: Council) -> N
     assert stopped(council)
     assert not freeze.calm(council.unit).frozen
     assert freeze.frozen(council.unit) == ()
-    assert not stopped(council)
+    council.admit(OPERATOR, task="OPS-2")
     freeze.panic(council.unit, "again")
     assert waits(council).id != item.id
     assert stopped(council)

@@ -64,12 +64,18 @@ def test_a_grant_lives_by_the_time_of_the_store(
     host = ManualClock(council.site.clock.now() + (leap if leaps == "before" else timedelta(0)))
     store = compose_store(council.site.memory, right="writer", clock=host)
     council.site.write = replace(council.site.write, clock=host, reader=store, store=store)
-    unit = council.site.write
-    question = council.question()
-    where = question.environment
+    unit, where = council.site.write, council.question().environment
     add_task(unit, Task(task="OPS-1", environment=where, assignees=(AGENT.name,), volumes=("db",)))
-    terms = {"volumes": ("db",), "reason": "clean up", "task": "OPS-1", "uses": 9, "life": LIFE}
-    given = give_unasked(unit, GrantWish(environment=where, principal=AGENT.name, **terms))
+    wish = GrantWish(
+        environment=where,
+        volumes=("db",),
+        reason="clean up",
+        task="OPS-1",
+        life=LIFE,
+        uses=9,
+        principal=AGENT.name,
+    )
+    given = give_unasked(unit, wish)
     assert given.expires_at == council.site.clock.now() + LIFE
     if leaps == "after":
         host.set_wall(host.now() + leap)
@@ -83,6 +89,6 @@ def test_a_grant_lives_by_the_time_of_the_store(
     council.admit()
     assert grant(unit, given.id).state == "given"
     pass_by(SECOND)
-    with pytest.raises(Denied, match="needs-grant.*expired"):
+    with pytest.raises(Denied, match=r"needs-grant.*expired"):
         council.admit()
     assert (grant(unit, given.id).state, grant(unit, given.id).used) == ("expired", 2)
