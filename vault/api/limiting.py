@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from starlette.exceptions import HTTPException
+
 from vault.api.identify import Peer
 from vault.api.problems import RETRY_SECONDS, problem
 from vault.errors import TokenInvalid
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 BODY_MOST: Final = 64 * 1024
 """No request of this interface needs more."""
+
+_TOO_LARGE: Final = "the body is too large"
 
 _CALLERS: Final = 4096
 """Callers remembered; the one not seen for longest is forgotten first."""
@@ -46,7 +50,7 @@ class Limits:
         who = token if token in self._buckets else place
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > BODY_MOST:
-            await problem(413, "too_large", "the body is too large")(scope, receive, send)
+            await problem(413, "too_large", _TOO_LARGE)(scope, receive, send)
         elif not self._passes(who):
             later = problem(
                 429,
@@ -95,7 +99,7 @@ def _place(client: tuple[str, int] | None) -> str:
 
 
 def _counted(receive: Receive) -> Receive:
-    """A body without a stated length ends where it gets too large."""
+    """A body without a stated length is refused where it gets too large (HTTPException, 413)."""
     read = 0
 
     async def counted() -> Message:
@@ -103,7 +107,7 @@ def _counted(receive: Receive) -> Receive:
         message = await receive()
         read += len(message.get("body", b""))
         if read > BODY_MOST:
-            return {"type": "http.disconnect"}
+            raise HTTPException(413, _TOO_LARGE)
         return message
 
     return counted
