@@ -43,6 +43,22 @@ _RECENT: Final = timedelta(days=7)
 _Item = TypeVar("_Item")
 
 
+class _Page(msgspec.Struct):
+    items: list[Any]
+    next: str | None = None
+
+
+class _Deleted(msgspec.Struct):
+    state: str
+    detail: str = ""
+    approval: str = ""
+    tombstone: str = ""
+
+
+class _Options(msgspec.Struct):
+    public_key: dict[str, Any]
+
+
 class Client:
     """One daemon, as one caller. Methods raise VaultError as those of a local vault do."""
 
@@ -126,7 +142,7 @@ class Client:
 
     def whoami(self) -> dict[str, Any]:
         """Who the token stands for, and what it is limited to."""
-        told: dict[str, Any] = self._call("GET", "/v1/whoami")
+        told: dict[str, Any] = _read(self._call("GET", "/v1/whoami"), dict)
         return told
 
     def volumes(self) -> tuple[VolumeItem, ...]:
@@ -172,12 +188,12 @@ class Client:
             "Vault-Task": _on_one_line(task),
             "Idempotency-Key": secrets.token_hex(16).encode(),
         }
-        told = self._call("DELETE", _path("volumes", name), headers=headers)
-        if told["state"] == "awaiting_approval":
-            waits = errors.ApprovalNeeded(told["detail"], hint="When they agreed, ask again.")
-            waits.ask = told["approval"]
+        told = _read(self._call("DELETE", _path("volumes", name), headers=headers), _Deleted)
+        if told.state == "awaiting_approval":
+            waits = errors.ApprovalNeeded(told.detail, hint="When they agreed, ask again.")
+            waits.ask = told.approval
             raise waits
-        return self.tombstone(told["tombstone"])
+        return self.tombstone(told.tombstone)
 
     def tombstones(self) -> tuple[TombstoneItem, ...]:
         """Every tombstone of the caller's environment, the oldest first."""
@@ -195,8 +211,7 @@ class Client:
     def undelete_since(self, span: timedelta, *, by: str = "") -> tuple[TombstoneItem, ...]:
         """Bring back all that was deleted within this span (by one identity)."""
         body = {"since": f"{max(1, int(span.total_seconds()))}s", "by": by}
-        told = self._call("POST", "/v1/undelete", json=body)
-        return tuple(_read(item, TombstoneItem) for item in told["items"])
+        return _items(self._call("POST", "/v1/undelete", json=body), TombstoneItem)
 
     def hold(self, tombstone: str, reason: str = "") -> TombstoneItem:
         """Nothing of it is purged until a person releases it."""
@@ -207,8 +222,7 @@ class Client:
 
     def grants(self) -> tuple[GrantItem, ...]:
         """The grants of the caller's environment."""
-        told = self._call("GET", "/v1/grants", params={"limit": _PAGE})
-        return tuple(_read(item, GrantItem) for item in told["items"])
+        return _items(self._call("GET", "/v1/grants", params={"limit": _PAGE}), GrantItem)
 
     def request_grant(self, wish: GrantWish) -> GrantItem:
         """Ask for a grant for oneself; a person gives it."""
@@ -234,7 +248,7 @@ class Client:
     def approvals(self, *, everything: bool = False) -> tuple[ApprovalItem, ...]:
         """What waits for people."""
         told = self._call("GET", "/v1/approvals", params={"all": str(everything).lower()})
-        return tuple(_read(item, ApprovalItem) for item in told["items"])
+        return _items(told, ApprovalItem)
 
     def approval(self, ask: str) -> ApprovalItem:
         """One request that waits, with the text that people sign."""
@@ -248,13 +262,12 @@ class Client:
 
     def approvers(self) -> tuple[ApproverItem, ...]:
         """Everybody who may agree."""
-        told = self._call("GET", "/v1/approvers")
-        return tuple(_read(item, ApproverItem) for item in told["items"])
+        return _items(self._call("GET", "/v1/approvers"), ApproverItem)
 
     def passkey_creation(self, name: str, *, origin: str) -> str:
         """What a browser on the site `origin` makes a passkey with, as JSON."""
         path = _path("approvers", name, "passkey", "creation")
-        return json.dumps(self._call("POST", path, json={"origin": origin})["public_key"])
+        return _public_key(self._call("POST", path, json={"origin": origin}))
 
     def passkey_made(self, name: str, response: str, *, origin: str) -> ApproverItem:
         """The public key in a browser's answer, as `approver add` takes it; enrols nobody."""
@@ -266,7 +279,7 @@ class Client:
     def passkey_challenge(self, ask: str, *, name: str) -> str:
         """What an approver's browser agrees to a request with; its answer goes to `approve`."""
         path = _path("approvals", ask, "challenge")
-        return json.dumps(self._call("GET", path, params={"approver": name})["public_key"])
+        return _public_key(self._call("GET", path, params={"approver": name}))
 
     def reject(self, ask: str, *, reason: str) -> ApprovalItem:
         """Refuse what waits."""
@@ -276,11 +289,15 @@ class Client:
     # --- calling ---------------------------------------------------------------------------------
 
     def _pages(self, path: str, kind: type[_Item], **query: str) -> Iterator[_Item]:
-        after: str | None = ""
-        while after is not None:
+        after, following = "", None
+        while following != after:
+            after = following or after
             told = self._call("GET", path, params={**query, "limit": _PAGE, "after": after})
-            yield from (_read(item, kind) for item in told["items"])
-            after = told["next"]
+            yield from _items(told, kind)
+            following = _read(told, _Page).next
+            if following is None:
+                return
+        raise _foreign(ValueError("a page leads to itself"))
 
     def _call(self, method: str, path: str, **words: Any) -> Any:
         """One call; it is made again where no answer came, or one that says: later.
@@ -291,7 +308,7 @@ class Client:
             last = attempt == _ATTEMPTS - 1
             try:
                 answer = self._http.request(method, path, **words)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 if last or method == "POST":
                     raise errors.StoreUnreachable(
                         f"the daemon at {self._http.base_url} does not answer: {error}",
@@ -300,7 +317,7 @@ class Client:
                     ) from error
             else:
                 if answer.is_success:
-                    return answer.json()
+                    return _decoded(answer)
                 if last or answer.status_code != 503:
                     raise _problem(answer)
             self._clock.sleep(0.2 * 2**attempt)
@@ -328,8 +345,34 @@ def _path(*parts: str) -> str:
     return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
+def _decoded(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise _foreign(error) from None
+
+
 def _read(told: Any, kind: type[_Item]) -> _Item:
-    return msgspec.convert(told, kind)
+    try:
+        return msgspec.convert(told, kind)
+    except msgspec.ValidationError as error:
+        raise _foreign(error) from None
+
+
+def _items(told: Any, kind: type[_Item]) -> tuple[_Item, ...]:
+    return tuple(_read(item, kind) for item in _read(told, _Page).items)
+
+
+def _public_key(told: Any) -> str:
+    return json.dumps(_read(told, _Options).public_key)
+
+
+def _foreign(why: Exception) -> errors.VaultError:
+    return errors.VaultError(
+        f"the daemon's answer is not in our words: {why}",
+        safe="What was asked for may or may not have been done.",
+        hint=f"See whether {URL} leads to a vault, and to one of this version.",
+    )
 
 
 def _problem(answer: httpx.Response) -> errors.VaultError:

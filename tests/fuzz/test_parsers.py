@@ -21,7 +21,7 @@ from vault.audit.entry import EntryKind
 _SLOW = frozenset(
     (
         *("charter", "session", "events", "snapshot", "index object", "local index"),
-        *("audit books", "audit segment", "rules", "tracker's answer"),
+        *("audit books", "audit segment", "rules", "tracker's answer", "daemon's answer"),
     )
 )
 _BY_NAME = {target.name: target for target in TARGETS}

@@ -39,9 +39,9 @@ def read_certificates(pem: bytes) -> Trusted:
     """The certificates of a PEM text. Raises SettingsError where none is there to be trusted."""
     try:
         found = x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+        roots = tuple(one for one in found if one.issuer == one.subject)  # names are read only here
+    except (ValueError, x509.InvalidVersion) as error:
         raise _untrusted(f"these are no certificates: {error}") from error
-    roots = tuple(one for one in found if one.issuer == one.subject)
     if not roots:
         raise _untrusted("no certificate among these issued itself")
     return Trusted(roots, tuple(one for one in found if one not in roots))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -43,6 +44,22 @@ def test_an_answer_tells_the_time_at_which_the_bytes_were_seen(authority: Author
     at = check_reply(reply, DATA, trusted, nonce=query.nonce)
     assert abs(SystemClock().now() - at) < timedelta(minutes=1)
     assert check_reply(reply, DATA, trusted) == at
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"), (b"\x0c\x04root", b"\xcc\x04root")],
+    ids=["version", "name"],
+)
+def test_a_certificate_that_cannot_be_read_is_none(
+    authority: Authority, former: bytes, now: bytes
+) -> None:
+    """Of a version that there is not, or with a name that is none."""
+    der = ssl.PEM_cert_to_DER_cert(authority.root.read_text())
+    assert former in der
+    changed = ssl.DER_cert_to_PEM_cert(der.replace(former, now))
+    with pytest.raises(SettingsError, match="no certificates"):
+        read_certificates(changed.encode())
 
 
 def test_nothing_else_counts(authority: Authority, stranger: Authority) -> None:
