@@ -289,15 +289,16 @@ class Client:
     # --- calling ---------------------------------------------------------------------------------
 
     def _pages(self, path: str, kind: type[_Item], **query: str) -> Iterator[_Item]:
-        after, following = "", None
-        while following != after:
-            after = following or after
-            told = self._call("GET", path, params={**query, "limit": _PAGE, "after": after})
-            yield from _items(told, kind)
-            following = _read(told, _Page).next
-            if following is None:
+        after = ""
+        while True:
+            query |= {"limit": str(_PAGE), "after": after}
+            page = _read(self._call("GET", path, params=query), _Page)
+            yield from (_read(item, kind) for item in page.items)
+            if page.next is None:
                 return
-        raise _foreign(ValueError("a page leads to itself"))
+            if page.next == after:
+                raise _foreign(ValueError("a page leads to itself"))
+            after = page.next
 
     def _call(self, method: str, path: str, **words: Any) -> Any:
         """One call; it is made again where no answer came, or one that says: later.

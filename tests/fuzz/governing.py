@@ -58,7 +58,7 @@ _ISSUER: Final = "1f" * 32
 _KEYS: Final = (SoftKey(), SoftKey("ecdsa"), SoftKey(touch=False))
 _DEVICE: Final = SoftAuthenticator()
 _WHO: Final = Principal(PrincipalKind.AGENT, "deploy-bot")
-_REQUEST: Final = Request(
+REQUEST: Final = Request(
     verb=Verb.DELETE, volume="db", environment="production", principal=_WHO, task="OPS-1"
 )
 
@@ -163,10 +163,10 @@ def run_books(values: Any) -> Any:
 def _asked(books: Books) -> Any:
     plan = _plan()
     return [
-        books.tasks.fact(_REQUEST, LATER),
+        books.tasks.fact(REQUEST, LATER),
         books.windows.fact("production", LATER),
         books.windows.next_open("production", LATER),
-        books.grants.fact(_REQUEST, LATER),
+        books.grants.fact(REQUEST, LATER),
         [standing.state(LATER) for standing in books.grants.all()],
         books.approvals.find(plan, books.roster, LATER),
         [asked.state(books.roster, LATER) for asked in books.approvals.all()],

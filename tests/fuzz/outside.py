@@ -17,7 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from tests.fuzz import sealing
-from tests.fuzz.governing import ORIGIN
+from tests.fuzz.governing import ORIGIN, REQUEST
 from tests.fuzz.mutation import as_json
 from tests.fuzz.stored import CHARTER, known, store_of
 from tests.fuzz.texts import in_file
@@ -31,10 +31,8 @@ from vault.errors import VaultError
 from vault.governance import jwts
 from vault.governance.expectation import read_cases
 from vault.governance.facts import facts_body, read_facts
-from vault.governance.principal import Principal, PrincipalKind
-from vault.governance.request import Request, Verb
 from vault.repository.authentic import Tampering
-from vault.repository.stamps import read_stamps
+from vault.repository.stamps import PREFIX, read_stamps
 from vault.testing.clock import START, ManualClock
 
 SEEN: Final = b"a checkpoint"
@@ -126,7 +124,7 @@ def run_stamp(parts: Any) -> Any:
     """A time stamp by a writer who was admitted and turned bad: [size in its name, its body]."""
     match parts:
         case [int(size), body] if 0 <= size < 10**12:
-            place = f"stamps/{WRITER.key_id}/{size:012}"
+            place = f"{PREFIX}{WRITER.key_id}/{size:012}"
         case _:
             return None
     notes: list[Tampering] = []
@@ -148,12 +146,10 @@ def run_cases(text: str) -> Any:
 
 def run_facts(body: Any) -> Any:
     """What an entry says was known of a request."""
-    who = Principal(PrincipalKind.AGENT, "deploy-bot")
-    request = Request(verb=Verb.DELETE, volume="db", environment="production", principal=who)
     if not isinstance(body, dict):
         return None
     try:
-        return facts_body(read_facts(request, msgspec.json.decode(as_json(body))))
+        return facts_body(read_facts(REQUEST, msgspec.json.decode(as_json(body))))
     except msgspec.ValidationError:  # by which a replay passes an entry over
         return None
 
@@ -211,9 +207,7 @@ def _bodies() -> list[Any]:
 
 
 def _facts() -> list[Any]:
-    who = Principal(PrincipalKind.AGENT, "deploy-bot")
-    request = Request(verb=Verb.DELETE, volume="db", environment="production", principal=who)
-    return [facts_body(read_facts(request, {})), {}]
+    return [facts_body(read_facts(REQUEST, {})), {}]
 
 
 _CASES: Final = """\

@@ -24,7 +24,7 @@ def gather(
     if request.verb not in DESTRUCTIVE:
         return (), ()
     budgets = budgets_of(unit, request.environment)
-    deeds = [*_own(unit, request, now, uptime), *_others(unit, request, now, uptime)]
+    deeds = list(_deeds(unit, request, budgets, now, uptime))
     deed = Deed(
         caller=request.principal.name,
         environment=request.environment,
@@ -40,32 +40,36 @@ def gather(
     )
 
 
-def _own(unit: RecordUnit, request: Request, now: datetime, uptime: float) -> Iterable[Deed]:
-    """What this home has let pass. Its clock says how long ago, whatever others are set to.
+def _deeds(
+    unit: RecordUnit, request: Request, budgets: Budgets, now: datetime, uptime: float
+) -> Iterable[Deed]:
+    """What counts beside the request: what this home has let pass, and what others have.
 
-    What that clock has not seen was done before its record was lost: there the store's time says
-    it, else it would count for good.
+    This home's clock says how long ago its own was, whatever others are set to. What that clock
+    has not seen was done before its record was lost, or by another home, as far as it is known
+    here: there the store's time says it, else it would count for good.
     """
-    span = budgets_of(unit, request.environment).longest
-    since = max(uptime - span.total_seconds(), 0.0)
-    for entry in _lately(unit, request, Lately(unit.signer.key_id, own=True, since=since)):
-        seen = entry.uptime <= uptime
-        yield _deed(entry, entry.uptime if seen else uptime - _ago(entry, now))
+    log, span = unit.signer.key_id, budgets.longest
+    own = Lately(log, own=True, since=max(uptime - span.total_seconds(), 0.0))
+    others = Lately(log, own=False, since=earliest_id("aud", now - span))
+    for lately in (own, others):
+        for entry in _allowed(unit, request, lately, budgets.most):
+            seen = lately.own and entry.uptime <= uptime
+            ago = (now - entry.at).total_seconds()
+            yield Deed(
+                caller=entry.caller.name,
+                environment=entry.environment,
+                volume=entry.volume,
+                bytes=bytes_of(entry),
+                uptime=entry.uptime if seen else uptime - ago,
+            )
 
 
-def _others(unit: RecordUnit, request: Request, now: datetime, uptime: float) -> Iterable[Deed]:
-    """What other homes have let pass, as far as it is known here: only the store's time is ours."""
-    since = earliest_id("aud", now - budgets_of(unit, request.environment).longest)
-    for entry in _lately(unit, request, Lately(unit.signer.key_id, own=False, since=since)):
-        yield _deed(entry, uptime - _ago(entry, now))
-
-
-def _lately(unit: RecordUnit, request: Request, lately: Lately) -> Iterable[Entry]:
+def _allowed(unit: RecordUnit, request: Request, lately: Lately, most: int) -> Iterable[Entry]:
     """What the identity was let do in any environment, and what everyone was in this one.
 
     Each is looked up by itself: what is done elsewhere, by others, hides nothing of either.
     """
-    most = budgets_of(unit, request.environment).most
     looked_up = partial(unit.catalog.audit.allowed, DESTRUCTIVE, lately, most=most)
     own = looked_up(caller=request.principal.name)
     there = looked_up(environment=request.environment)
@@ -93,20 +97,6 @@ def budgets_of(unit: ReadUnit, environment: str) -> Budgets:
         own = Budget(span=span, count=settings.deletes)
         return Budgets(human=own, agent=own, service=own, environment=own)
     return usual.at_most(settings.deletes)
-
-
-def _ago(entry: Entry, now: datetime) -> float:
-    return (now - entry.at).total_seconds()
-
-
-def _deed(entry: Entry, uptime: float) -> Deed:
-    return Deed(
-        caller=entry.caller.name,
-        environment=entry.environment,
-        volume=entry.volume,
-        bytes=bytes_of(entry),
-        uptime=uptime,
-    )
 
 
 def _past(entry: Entry) -> Past:

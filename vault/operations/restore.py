@@ -29,7 +29,7 @@ from vault.operations.capture import CapturePlan, capture
 from vault.operations.choose import choose, unread_since
 from vault.operations.enroll import insist_apart
 from vault.operations.findings import FindingLog
-from vault.operations.gate import Question, admit
+from vault.operations.gate import admit, question_of
 from vault.operations.identity import found_at, is_registered
 from vault.operations.items import RestoreReport, RestoreRequest
 from vault.operations.render import finding_item, meant, shown
@@ -97,8 +97,7 @@ def let_overwrite(unit: WriteUnit, plan: RestorePlan) -> None:
     """Ask the gate before a volume's own place is written to. Raises Denied, StoreError."""
     volume = unit.catalog.volumes.resolve(plan.record.header.volume)
     about = f"{plan.record.header.id} in place, at {plan.target}"
-    place = (volume.name, volume.id, volume.environment)
-    admit(unit, Question(Verb.RESTORE, *place, about=about))
+    admit(unit, msgspec.structs.replace(question_of(Verb.RESTORE, volume), about=about))
 
 
 def save_present(unit: WriteUnit, plan: RestorePlan) -> str:

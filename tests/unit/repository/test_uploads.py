@@ -7,21 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.promises.forgeries import flipped
 from tests.unit.repository.scene import Scene
 from tests.unit.repository.test_writer import MIB, Watched, noise, snapshots
 from vault.errors import Corrupt
-
-
-def flipped(data: bytes, at: int) -> bytes:
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
 @pytest.mark.parametrize(
     "falsified",
     [
         lambda data: flipped(data, 0),
-        lambda data: flipped(data, len(data) - 1),
-        lambda data: flipped(data, len(data) // 2),
+        lambda data: flipped(data, len(data) * 8 - 1),
+        lambda data: flipped(data, len(data) * 4),
         lambda data: data + b"\0",
         lambda data: data[: -5 * MIB],
         lambda data: b"",
