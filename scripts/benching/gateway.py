@@ -46,6 +46,14 @@ class Bucket:
         """Make it with Object Lock and the policy of vault's roles."""
         _apart("provision", str(self.folder), self.url)
 
+    def spent(self) -> float:
+        """Processor seconds that the server's processes have had."""
+        ticks = 0
+        for pid in (self.folder / "pids").iterdir():
+            fields = Path(f"/proc/{pid.read_text().strip()}/stat").read_text().rpartition(")")[2]
+            ticks += sum(map(int, fields.split()[11:13]))  # utime and stime: proc(5)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def held(self) -> float:
         """MB in all versions of all objects."""
         words = ["radosgw-admin", "bucket", "stats", f"--bucket={self.name}"]

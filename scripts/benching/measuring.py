@@ -24,6 +24,7 @@ class Figures:
     `rss_mib` is of the largest process, as the kernel counted it; `sum_mib` of all together where
     there were several (shared pages count once, looked at ten times a second), else the same.
     Linux counts what the parent held at the fork, too: so this program loads little, about 20 MiB.
+    `served` are the processor seconds that a server on this machine had meanwhile.
     """
 
     wall: float
@@ -31,6 +32,7 @@ class Figures:
     rss_mib: float
     sum_mib: float
     load: float
+    served: float = 0.0
 
 
 @dataclass(frozen=True)

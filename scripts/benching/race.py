@@ -7,12 +7,12 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benching.contenders import KINDS, Contender
 from benching.gateway import Gateway, serving
-from benching.measuring import fresh, same, timed
+from benching.measuring import Call, Figures, fresh, same, timed
 from benching.results import Results, Sheet, table
 
 
@@ -59,11 +59,20 @@ def race(chosen: argparse.Namespace, course: Course) -> None:
     print(f"Repositories and what was restored are in {folder}; delete it for the room it takes.")
 
 
+def run(contender: Contender, call: Call) -> Figures:
+    """Run it, with what its server had to do."""
+    os.sync()
+    if contender.bucket is None:
+        return timed(call)
+    before = contender.bucket.spent()
+    figures = timed(call)
+    return replace(figures, served=round(contender.bucket.spent() - before, 2))
+
+
 def snapshot(contender: Contender, results: Results, step: str, label: str) -> None:
     """Measure a snapshot, and what it adds to the store."""
     before = contender.held()
-    os.sync()
-    figures = timed(contender.snapshot(f"{label}-{step}"))
+    figures = run(contender, contender.snapshot(f"{label}-{step}"))
     results.note(contender.name, step, figures, contender.held() - before)
 
 
@@ -73,7 +82,5 @@ def restore(contender: Contender, results: Results, who: str = "") -> None:
     `who` is its name in the results, where that is not the contender's own.
     """
     target = contender.base / "restored"
-    call = contender.restore(target)
-    os.sync()
-    results.note(who or contender.name, "restore", timed(call))
+    results.note(who or contender.name, "restore", run(contender, contender.restore(target)))
     same(contender.live, target)

@@ -12,7 +12,14 @@ from typing import Final
 
 from benching.measuring import Figures, machine
 
-_UNITS: Final = {"s": 2, "MB added": 1, "peak MiB": 0, "all processes, MiB": 0}
+_UNITS: Final = {
+    "s": 2,
+    "processor s": 2,
+    "with the server's": 2,
+    "MB added": 1,
+    "peak MiB": 0,
+    "all processes, MiB": 0,
+}
 """What is measured of a step, with the digits that are shown."""
 _LITTLE: Final = 0.1  # MB: of what grows by less, no share is worth telling
 _SEVERAL: Final = 1.02  # so much more than the largest process alone is a second process
@@ -57,6 +64,9 @@ class Results:
             self._values[who, step, "MB added"].append(added_mb)
         self._sheet.row(facts, figures)
         self._values[who, step, "s"].append(figures.wall)
+        self._values[who, step, "processor s"].append(figures.cpu)
+        if figures.served:
+            self._values[who, step, "with the server's"].append(figures.cpu + figures.served)
         self._values[who, step, "peak MiB"].append(figures.rss_mib)
         self._values[who, step, "all processes, MiB"].append(figures.sum_mib)
 

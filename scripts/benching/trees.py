@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Final
 
 from benching import workload
 from benching.contenders import Contender
-from benching.measuring import first_byte, timed, warm
-from benching.race import Course, race, restore, snapshot
+from benching.measuring import first_byte, warm
+from benching.race import Course, race, restore, run, snapshot
 from benching.results import Results
 
 STEPS: Final = {
@@ -42,8 +41,7 @@ def _run(base: Path, contender: Contender, results: Results, label: str) -> None
     change.apply()
     try:
         snapshot(contender, results, "changed", label)
-        os.sync()
-        results.note(contender.name, "check", timed(contender.check()))
+        results.note(contender.name, "check", run(contender, contender.check()))
         restore(contender, results)
         _cat(contender, results)
     finally:
