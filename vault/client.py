@@ -15,7 +15,6 @@ import secrets
 import ssl
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
@@ -25,8 +24,10 @@ import msgspec
 from vault import errors
 from vault.clock import Clock, SystemClock
 from vault.operations.approve import ApprovalItem
+from vault.operations.audit_items import AuditEntryItem
 from vault.operations.enroll import Enrolment
 from vault.operations.grants import GrantItem, GrantWish
+from vault.operations.history import AuditFilter
 from vault.operations.items import SnapshotItem, StatusReport, TombstoneItem, VolumeItem
 from vault.operations.roster import ApproverItem
 from vault.urls import is_confidential
@@ -96,12 +97,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -178,15 +174,16 @@ class Client:
 
     # --- delete and undelete ---------------------------------------------------------------------
 
-    def delete(self, name: str, *, reason: str, task: str = "") -> TombstoneItem:
+    def delete(self, name: str, *, reason: str, task: str = "", key: str = "") -> TombstoneItem:
         """Turn a volume into a tombstone; on return it is recorded in the store and undoable.
 
-        Raises VolumeUnknown, Denied; ApprovalNeeded: nothing has changed until people agree.
+        Asked again with an idempotency `key`, it is what the first time has become. Raises
+        VolumeUnknown, Denied; ApprovalNeeded: nothing has changed until people agree.
         """
         headers = {
             "Vault-Reason": _on_one_line(reason),
             "Vault-Task": _on_one_line(task),
-            "Idempotency-Key": secrets.token_hex(16).encode(),
+            "Idempotency-Key": _on_one_line(key) or secrets.token_hex(16).encode(),
         }
         told = _read(self._call("DELETE", _path("volumes", name), headers=headers), _Deleted)
         if told.state == "awaiting_approval":
@@ -222,7 +219,7 @@ class Client:
 
     def grants(self) -> tuple[GrantItem, ...]:
         """The grants of the caller's environment."""
-        return _items(self._call("GET", "/v1/grants", params={"limit": _PAGE}), GrantItem)
+        return tuple(self._pages("/v1/grants", GrantItem))
 
     def request_grant(self, wish: GrantWish) -> GrantItem:
         """Ask for a grant for oneself; a person gives it."""
@@ -247,8 +244,7 @@ class Client:
 
     def approvals(self, *, everything: bool = False) -> tuple[ApprovalItem, ...]:
         """What waits for people."""
-        told = self._call("GET", "/v1/approvals", params={"all": str(everything).lower()})
-        return _items(told, ApprovalItem)
+        return tuple(self._pages("/v1/approvals", ApprovalItem, all=str(everything).lower()))
 
     def approval(self, ask: str) -> ApprovalItem:
         """One request that waits, with the text that people sign."""
@@ -262,7 +258,7 @@ class Client:
 
     def approvers(self) -> tuple[ApproverItem, ...]:
         """Everybody who may agree."""
-        return _items(self._call("GET", "/v1/approvers"), ApproverItem)
+        return tuple(self._pages("/v1/approvers", ApproverItem))
 
     def passkey_creation(self, name: str, *, origin: str) -> str:
         """What a browser on the site `origin` makes a passkey with, as JSON."""
@@ -286,10 +282,15 @@ class Client:
         path = _path("approvals", ask, "reject")
         return _read(self._call("POST", path, json={"reason": reason}), ApprovalItem)
 
+    def audit_show(self, wish: AuditFilter | None = None) -> Iterator[AuditEntryItem]:
+        """The entries of the log that fit, the oldest first; for people. Raises Denied."""
+        words = msgspec.to_builtins(wish or AuditFilter()).items()
+        yield from self._pages("/v1/audit", AuditEntryItem, **{k: v for k, v in words if v})
+
     # --- calling ---------------------------------------------------------------------------------
 
     def _pages(self, path: str, kind: type[_Item], **query: str) -> Iterator[_Item]:
-        after = ""
+        after = query.get("after", "")
         while True:
             query |= {"limit": str(_PAGE), "after": after}
             page = _read(self._call("GET", path, params=query), _Page)

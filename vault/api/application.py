@@ -17,7 +17,6 @@ from vault.api.limiting import Limits
 from vault.api.models import Health
 from vault.api.pool import Pool
 from vault.api.problems import Problem, answer, problems
-from vault.api.replies import Replies
 from vault.clock import Clock, SystemClock
 from vault.errors import VaultError
 
@@ -55,7 +54,6 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.pool = pool
-    app.state.replies = Replies()
     app.state.issuers = IssuerKeys(lambda: clock.boot_time().seconds)
     for kind in (VaultError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
