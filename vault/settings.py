@@ -31,6 +31,8 @@ TopicName = Literal[
     "panic",
     "attestation_failed",
     "verification_failed",
+    "policy_invalid",
+    "policy_valid",
     "purge_due",
     "volume_vanished",
     "volume_replaced",

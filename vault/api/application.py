@@ -19,6 +19,7 @@ from vault.api.pool import Pool
 from vault.api.problems import Problem, answer, problems
 from vault.clock import Clock, SystemClock
 from vault.errors import VaultError
+from vault.process.logs import PolicyLog, open_log
 
 if TYPE_CHECKING:
     from vault.library import Vault
@@ -35,7 +36,7 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application over vaults that `open_vault` opens, one for each thread."""
     clock = clock or SystemClock()
-    pool = Pool(open_vault, clock)
+    pool = Pool(open_vault, clock, PolicyLog(open_log("api")))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
