@@ -131,7 +131,7 @@ def check(own: str) -> str:
     for line, rule in _statements(own) if complaint else ():
         alone = _complaint(rule)
         if alone:
-            named = _NAMED.search(rule)
+            named = _NAMED.match(rule)
             return f"line {line}{f', rule {named[1]}' if named else ''}: {alone}"
     return complaint
 
