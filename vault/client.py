@@ -287,7 +287,7 @@ class Client:
 
     # --- calling ---------------------------------------------------------------------------------
 
-    def _pages(self, path: str, kind: type[_Item], **query: str) -> Iterator[_Item]:
+    def _pages(self, path: str, kind: type[_Item], /, **query: str) -> Iterator[_Item]:
         after = query.get("after", "")
         while True:
             query |= {"limit": str(_PAGE), "after": after}
