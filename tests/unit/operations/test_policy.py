@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.unit.messenger.receiving import receiving
 from tests.unit.operations.approving import make_council
 from tests.unit.operations.conftest import Site
+from tests.unit.operations.telling import Teller
 from vault.audit.entry import EntryKind
 from vault.errors import ApprovalNeeded, SettingsError, StoreUnreachable
 from vault.governance.request import Verb
@@ -82,6 +84,18 @@ def test_with_the_store_out_of_reach_it_waits_to_be_told(
     assert policy.watch(site.write) == policy.watch(site.write) != ""
     waiting = site.write.catalog.audit.waiting(99)
     assert [one.kind for one in waiting].count(EntryKind.CHECK_FAILED) == 1
+
+
+def test_rules_that_cannot_be_used_are_told_once_and_that_they_can_again(site: Site) -> None:
+    teller = Teller(site)
+    with receiving() as inbox:
+        teller.add(inbox.url)
+        for text in ("nonsense", "nonsense", ""):
+            write(site, text)
+            policy.watch(teller.unit)
+            teller.round()
+    told = [(one.notice["event"], "line 1" in one.notice["text"]) for one in inbox.got]
+    assert told == [("policy_invalid", True), ("policy_valid", False)]
 
 
 def test_whoever_writes_the_file_does_not_change_who_may_what(site: Site) -> None:

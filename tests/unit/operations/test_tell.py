@@ -20,7 +20,7 @@ from vault.errors import UsageError
 from vault.governance.approval import Plan
 from vault.governance.principal import Principal, PrincipalKind
 from vault.lifecycle.due import Task
-from vault.operations import alarm, duties, policy, tell
+from vault.operations import alarm, duties, tell
 from vault.operations.approve import ask
 from vault.operations.audit import commit
 from vault.operations.delete import execute_delete, plan_delete
@@ -44,18 +44,6 @@ def deleted(site: Site) -> str:
     """The volume, deleted; the tombstone's id."""
     plan = plan_delete(site.write, "db", reason="no longer\nused", task="OPS-1")
     return execute_delete(site.write, plan).id
-
-
-def test_rules_that_cannot_be_used_are_told_once_and_that_they_can_again(teller: Teller) -> None:
-    rules = teller.site.home / policy.FILE
-    with receiving() as inbox:
-        teller.add(inbox.url)
-        for text in ("nonsense", "nonsense", ""):
-            rules.write_text(text)
-            policy.watch(teller.unit)
-            teller.round()
-    told = [(one.notice["event"], "line 1" in one.notice["text"]) for one in inbox.got]
-    assert told == [("policy_invalid", True), ("policy_valid", False)]
 
 
 def test_a_delete_is_told_with_what_undoes_it(teller: Teller) -> None:
