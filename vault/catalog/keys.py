@@ -26,7 +26,8 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
 class Keys:
     """The keys table: of each caller the last limits.KEYS_KEPT, for limits.KEY_LIFE of uptime.
 
-    A clock that is set ends no key's life, and nobody's keys push another's out.
+    A clock that is set ends no key's life, and nobody's keys push another's out. The store does not
+    have them: they are lost with the file.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -55,10 +55,12 @@ def made_by_caller(unit: WriteUnit, wish: Wish, key: str) -> Tombstone | None:
     volume = unit.catalog.volumes.resolve(wish.name)
     if volume.state != "tombstoned" or not volume.tombstone:
         return None
-    made = _settled(unit, unit.catalog.tombstones.get(volume.tombstone))
+    made = unit.catalog.tombstones.get(volume.tombstone)
     name = made.deleted_by.name if made.deleted_by else ""
-    same = (name, made.reason, made.task) == (unit.principal.name, wish.reason, wish.task)
-    if not same or made.state in _CAME_TO_NOTHING:
+    if (name, made.reason, made.task) != (unit.principal.name, wish.reason, wish.task):
+        return None
+    made = _settled(unit, made)
+    if made.state in _CAME_TO_NOTHING:
         return None
     if key:
         row = _row(unit, wish, key)
