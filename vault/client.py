@@ -15,7 +15,6 @@ import secrets
 import ssl
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
@@ -23,13 +22,18 @@ import httpx
 import msgspec
 
 from vault import errors
+from vault.answers import Page, decoded, foreign, items, problem, read, status_of
 from vault.clock import Clock, SystemClock
 from vault.operations.approve import ApprovalItem
+from vault.operations.audit_items import AuditEntryItem
 from vault.operations.enroll import Enrolment
 from vault.operations.grants import GrantItem, GrantWish
+from vault.operations.history import AuditFilter
 from vault.operations.items import SnapshotItem, StatusReport, TombstoneItem, VolumeItem
 from vault.operations.roster import ApproverItem
 from vault.urls import is_confidential
+
+__all__ = ["CERTIFICATE", "TOKEN", "URL", "Client", "status_of"]
 
 URL: Final = "VAULTD_URL"
 TOKEN: Final = "VAULTD_TOKEN"
@@ -41,11 +45,6 @@ _TIMEOUT: Final = 60.0
 _PAGE: Final = 1000
 _RECENT: Final = timedelta(days=7)
 _Item = TypeVar("_Item")
-
-
-class _Page(msgspec.Struct):
-    items: list[Any]
-    next: str | None = None
 
 
 class _Deleted(msgspec.Struct):
@@ -96,12 +95,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -142,7 +136,7 @@ class Client:
 
     def whoami(self) -> dict[str, Any]:
         """Who the token stands for, and what it is limited to."""
-        told: dict[str, Any] = _read(self._call("GET", "/v1/whoami"), dict)
+        told: dict[str, Any] = read(self._call("GET", "/v1/whoami"), dict)
         return told
 
     def volumes(self) -> tuple[VolumeItem, ...]:
@@ -151,7 +145,7 @@ class Client:
 
     def volume(self, name: str) -> VolumeItem:
         """One volume. Raises VolumeUnknown."""
-        return _read(self._call("GET", _path("volumes", name)), VolumeItem)
+        return read(self._call("GET", _path("volumes", name)), VolumeItem)
 
     def add_volume(self, wish: Enrolment) -> VolumeItem:
         """Register a volume, at a place on the daemon's host. Raises VolumeExists, SourceError."""
@@ -161,12 +155,12 @@ class Client:
             "schedule": wish.schedule,
             "keep": wish.keep,
         }
-        return _read(self._call("PUT", _path("volumes", wish.name), json=body), VolumeItem)
+        return read(self._call("PUT", _path("volumes", wish.name), json=body), VolumeItem)
 
     def keep(self, name: str, terms: str, *, reason: str = "") -> VolumeItem:
         """Keep more or less of what is stored from now on, as `daily=7`. Raises ApprovalNeeded."""
         body = {"keep": terms, "reason": reason}
-        return _read(self._call("POST", _path("volumes", name, "keep"), json=body), VolumeItem)
+        return read(self._call("POST", _path("volumes", name, "keep"), json=body), VolumeItem)
 
     def snapshots(self, volume: str | None = None) -> tuple[SnapshotItem, ...]:
         """The snapshots there, or those of one volume, the oldest first."""
@@ -174,21 +168,22 @@ class Client:
 
     def snapshot(self, name: str) -> SnapshotItem:
         """Take a snapshot now; on return it is committed, read back and locked."""
-        return _read(self._call("POST", _path("volumes", name, "snapshots")), SnapshotItem)
+        return read(self._call("POST", _path("volumes", name, "snapshots")), SnapshotItem)
 
     # --- delete and undelete ---------------------------------------------------------------------
 
-    def delete(self, name: str, *, reason: str, task: str = "") -> TombstoneItem:
+    def delete(self, name: str, *, reason: str, task: str = "", key: str = "") -> TombstoneItem:
         """Turn a volume into a tombstone; on return it is recorded in the store and undoable.
 
-        Raises VolumeUnknown, Denied; ApprovalNeeded: nothing has changed until people agree.
+        Asked again with an idempotency `key`, it is what the first time has become. Raises
+        VolumeUnknown, Denied; ApprovalNeeded: nothing has changed until people agree.
         """
         headers = {
             "Vault-Reason": _on_one_line(reason),
             "Vault-Task": _on_one_line(task),
-            "Idempotency-Key": secrets.token_hex(16).encode(),
+            "Idempotency-Key": _on_one_line(key) or secrets.token_hex(16).encode(),
         }
-        told = _read(self._call("DELETE", _path("volumes", name), headers=headers), _Deleted)
+        told = read(self._call("DELETE", _path("volumes", name), headers=headers), _Deleted)
         if told.state == "awaiting_approval":
             waits = errors.ApprovalNeeded(told.detail, hint="When they agreed, ask again.")
             waits.ask = told.approval
@@ -201,28 +196,28 @@ class Client:
 
     def tombstone(self, text: str) -> TombstoneItem:
         """One tombstone. Raises TombstoneUnknown."""
-        return _read(self._call("GET", _path("tombstones", text)), TombstoneItem)
+        return read(self._call("GET", _path("tombstones", text)), TombstoneItem)
 
     def undelete(self, ids: Sequence[str]) -> tuple[TombstoneItem, ...]:
         """Bring volumes back to their places. Raises at the first that cannot be."""
         paths = (_path("tombstones", identifier, "undelete") for identifier in ids)
-        return tuple(_read(self._call("POST", path), TombstoneItem) for path in paths)
+        return tuple(read(self._call("POST", path), TombstoneItem) for path in paths)
 
     def undelete_since(self, span: timedelta, *, by: str = "") -> tuple[TombstoneItem, ...]:
         """Bring back all that was deleted within this span (by one identity)."""
         body = {"since": f"{max(1, int(span.total_seconds()))}s", "by": by}
-        return _items(self._call("POST", "/v1/undelete", json=body), TombstoneItem)
+        return items(self._call("POST", "/v1/undelete", json=body), TombstoneItem)
 
     def hold(self, tombstone: str, reason: str = "") -> TombstoneItem:
         """Nothing of it is purged until a person releases it."""
         path = _path("tombstones", tombstone, "hold")
-        return _read(self._call("POST", path, json={"reason": reason}), TombstoneItem)
+        return read(self._call("POST", path, json={"reason": reason}), TombstoneItem)
 
     # --- grants and approvals --------------------------------------------------------------------
 
     def grants(self) -> tuple[GrantItem, ...]:
         """The grants of the caller's environment."""
-        return _items(self._call("GET", "/v1/grants", params={"limit": _PAGE}), GrantItem)
+        return tuple(self._pages("/v1/grants", GrantItem))
 
     def request_grant(self, wish: GrantWish) -> GrantItem:
         """Ask for a grant for oneself; a person gives it."""
@@ -235,34 +230,33 @@ class Client:
             "uses": wish.uses,
             "environment": wish.environment,
         }
-        return _read(self._call("POST", "/v1/grants", json=body), GrantItem)
+        return read(self._call("POST", "/v1/grants", json=body), GrantItem)
 
     def give_grant(self, grant: str) -> GrantItem:
         """Give what was asked for; for people."""
-        return _read(self._call("POST", _path("grants", grant, "give")), GrantItem)
+        return read(self._call("POST", _path("grants", grant, "give")), GrantItem)
 
     def revoke_grant(self, grant: str) -> GrantItem:
         """Take a grant back; for people."""
-        return _read(self._call("POST", _path("grants", grant, "revoke")), GrantItem)
+        return read(self._call("POST", _path("grants", grant, "revoke")), GrantItem)
 
     def approvals(self, *, everything: bool = False) -> tuple[ApprovalItem, ...]:
         """What waits for people."""
-        told = self._call("GET", "/v1/approvals", params={"all": str(everything).lower()})
-        return _items(told, ApprovalItem)
+        return tuple(self._pages("/v1/approvals", ApprovalItem, all=str(everything).lower()))
 
     def approval(self, ask: str) -> ApprovalItem:
         """One request that waits, with the text that people sign."""
-        return _read(self._call("GET", _path("approvals", ask)), ApprovalItem)
+        return read(self._call("GET", _path("approvals", ask)), ApprovalItem)
 
     def approve(self, ask: str, signature: str) -> ApprovalItem:
         """Bring an approver's signature. Raises SignatureRefused."""
         body = {"signature": signature}
         path = _path("approvals", ask, "signatures")
-        return _read(self._call("POST", path, json=body), ApprovalItem)
+        return read(self._call("POST", path, json=body), ApprovalItem)
 
     def approvers(self) -> tuple[ApproverItem, ...]:
         """Everybody who may agree."""
-        return _items(self._call("GET", "/v1/approvers"), ApproverItem)
+        return tuple(self._pages("/v1/approvers", ApproverItem))
 
     def passkey_creation(self, name: str, *, origin: str) -> str:
         """What a browser on the site `origin` makes a passkey with, as JSON."""
@@ -272,7 +266,7 @@ class Client:
     def passkey_made(self, name: str, response: str, *, origin: str) -> ApproverItem:
         """The public key in a browser's answer, as `approver add` takes it; enrols nobody."""
         body = {"origin": origin, "response": json.loads(response)}
-        return _read(
+        return read(
             self._call("POST", _path("approvers", name, "passkey"), json=body), ApproverItem
         )
 
@@ -284,20 +278,25 @@ class Client:
     def reject(self, ask: str, *, reason: str) -> ApprovalItem:
         """Refuse what waits."""
         path = _path("approvals", ask, "reject")
-        return _read(self._call("POST", path, json={"reason": reason}), ApprovalItem)
+        return read(self._call("POST", path, json={"reason": reason}), ApprovalItem)
+
+    def audit_show(self, wish: AuditFilter | None = None) -> Iterator[AuditEntryItem]:
+        """The entries of the log that fit, the oldest first; for people. Raises Denied."""
+        words = msgspec.to_builtins(wish or AuditFilter()).items()
+        yield from self._pages("/v1/audit", AuditEntryItem, **{k: v for k, v in words if v})
 
     # --- calling ---------------------------------------------------------------------------------
 
-    def _pages(self, path: str, kind: type[_Item], **query: str) -> Iterator[_Item]:
-        after = ""
+    def _pages(self, path: str, kind: type[_Item], /, **query: str) -> Iterator[_Item]:
+        after = query.get("after", "")
         while True:
             query |= {"limit": str(_PAGE), "after": after}
-            page = _read(self._call("GET", path, params=query), _Page)
-            yield from (_read(item, kind) for item in page.items)
+            page = read(self._call("GET", path, params=query), Page)
+            yield from (read(item, kind) for item in page.items)
             if page.next is None:
                 return
             if page.next == after:
-                raise _foreign(ValueError("a page leads to itself"))
+                raise foreign(ValueError("a page leads to itself"))
             after = page.next
 
     def _call(self, method: str, path: str, **words: Any) -> Any:
@@ -318,9 +317,11 @@ class Client:
                     ) from error
             else:
                 if answer.is_success:
-                    return _decoded(answer)
+                    return decoded(answer.content)
                 if last or answer.status_code != 503:
-                    raise _problem(answer)
+                    raise problem(
+                        answer.status_code, answer.content, answer.headers.get("Location", "")
+                    )
             self._clock.sleep(0.2 * 2**attempt)
         raise AssertionError("the last attempt returned or raised")
 
@@ -346,54 +347,5 @@ def _path(*parts: str) -> str:
     return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def _decoded(answer: httpx.Response) -> Any:
-    try:
-        return answer.json()
-    except ValueError as error:
-        raise _foreign(error) from None
-
-
-def _read(told: Any, kind: type[_Item]) -> _Item:
-    try:
-        return msgspec.convert(told, kind)
-    except msgspec.ValidationError as error:
-        raise _foreign(error) from None
-
-
-def _items(told: Any, kind: type[_Item]) -> tuple[_Item, ...]:
-    return tuple(_read(item, kind) for item in _read(told, _Page).items)
-
-
 def _public_key(told: Any) -> str:
-    return json.dumps(_read(told, _Options).public_key)
-
-
-def _foreign(why: Exception) -> errors.VaultError:
-    return errors.VaultError(
-        f"the daemon's answer is not in our words: {why}",
-        safe="What was asked for may or may not have been done.",
-        hint=f"See whether {URL} leads to a vault, and to one of this version.",
-    )
-
-
-def _problem(answer: httpx.Response) -> errors.VaultError:
-    """The error that the daemon met, as it would have been raised here."""
-    try:
-        told = answer.json()
-        kind = _kinds().get(told["code"], errors.VaultError)
-        error = kind(told["detail"], safe=told["safe"], hint=told["hint"])
-        if isinstance(error, errors.ApprovalNeeded):
-            error.ask = answer.headers.get("Location", "").rpartition("/")[2]
-        return error
-    except (ValueError, KeyError, TypeError):
-        return errors.VaultError(f"the daemon answered {answer.status_code}, and not in our words")
-
-
-def _kinds() -> dict[str, type[errors.VaultError]]:
-    found: dict[str, type[errors.VaultError]] = {}
-    waiting = [errors.VaultError]
-    while waiting:
-        kind = waiting.pop()
-        found.setdefault(kind.code, kind)
-        waiting += kind.__subclasses__()
-    return found
+    return json.dumps(read(told, _Options).public_key)

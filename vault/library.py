@@ -171,29 +171,30 @@ class Vault(Opened):
         return tombstone_item(self._known.catalog.tombstones.get(text))
 
     def deleted_by_caller(
-        self, name: str, *, reason: str, task: str = ""
+        self, name: str, *, reason: str, task: str = "", key: str = ""
     ) -> items.TombstoneItem | None:
         """The tombstone that this very caller made of a volume with these words, while it is one.
 
-        For whoever asks again because an answer was lost. Raises VolumeUnknown.
-        """
-        unit = self._known
-        volume = unit.catalog.volumes.resolve(name)
-        if volume.state != "tombstoned" or not volume.tombstone:
-            return None
-        made = tombstone_item(unit.catalog.tombstones.get(volume.tombstone))
-        same = (made.deleted_by, made.reason, made.task) == (unit.principal.name, reason, task)
-        return made if same else None
-
-    def delete(self, name: str, *, reason: str, task: str = "") -> items.TombstoneItem:
-        """Turn a volume into a tombstone; on return it is recorded in the store and undoable.
-
-        Raises VolumeUnknown, VolumeTombstoned, Denied, SourceError, StoreError.
+        For whoever asks again because an answer was lost; from then on the key means it, too.
+        Raises VolumeUnknown.
         """
         with self._entered() as unit:
-            plan = operations.delete.plan_delete(unit, name, reason=reason, task=task)
-            tombstone = operations.delete.execute_delete(unit, plan)
-        return tombstone_item(tombstone)
+            wish = operations.repeat.Wish(name, reason, task)
+            made = operations.repeat.made_by_caller(unit, wish, key)
+        return tombstone_item(made) if made is not None else None
+
+    def delete(
+        self, name: str, *, reason: str, task: str = "", key: str = ""
+    ) -> items.TombstoneItem:
+        """Turn a volume into a tombstone; on return it is recorded in the store and undoable.
+
+        Asked again with an idempotency `key`, it is what the first time has become, and nothing is
+        deleted anew. Raises VolumeUnknown, VolumeTombstoned, Denied, SourceError, StoreError;
+        UsageError: the key came with another request before.
+        """
+        with self._entered() as unit:
+            wish = operations.repeat.Wish(name, reason, task)
+            return tombstone_item(operations.repeat.delete(unit, wish, key))
 
     def tombstones(self) -> tuple[items.TombstoneItem, ...]:
         """Every tombstone, oldest first, whatever became of it."""

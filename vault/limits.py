@@ -16,6 +16,13 @@ PROTECTED_WINDOW_FLOOR: Final = timedelta(hours=48)
 FINAL_LOCK_AFTER_PURGE: Final = timedelta(days=30)
 """How long the final snapshot stays locked, at least, after its volume was purged."""
 
+KEY_LIFE: Final = timedelta(days=7)
+"""So long, by this home's uptime, a delete that is sent again under its idempotency key is known:
+longer than a queue goes on trying over a long weekend."""
+
+KEYS_KEPT: Final = 10_000
+"""Keys of one caller that are remembered; the first go first."""
+
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """How far host and store time may differ before purging and collecting stop."""
 

@@ -155,6 +155,10 @@ class Oversight:
         """The rules in force, and what is wrong with the home's own file of them."""
         return operations.policy.report(self._writing())
 
+    def watch_policy(self) -> str:
+        """What is wrong with the home's own file; people are told once when that changes."""
+        return operations.policy.watch(self._writing())
+
     def use_policy(self) -> PolicyReport:
         """Let the home's own file hold. Raises ApprovalNeeded, SettingsError."""
         return operations.policy.use(self._writing())

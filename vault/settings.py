@@ -24,13 +24,13 @@ from vault.urls import is_confidential
 RoleName = Literal["writer", "purger", "collector", "reader"]
 ROLES: Final[tuple[RoleName, ...]] = ("writer", "purger", "collector", "reader")
 
+_Checks = Literal["attestation_failed", "verification_failed", "policy_invalid", "policy_valid"]
 TopicName = Literal[
     "tombstone_made",
     "approval_wanted",
     "identity_frozen",
     "panic",
-    "attestation_failed",
-    "verification_failed",
+    _Checks,
     "purge_due",
     "volume_vanished",
     "volume_replaced",

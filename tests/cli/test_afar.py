@@ -20,7 +20,8 @@ from tests.agents import Agent
 from tests.cli.hosts import Host, make_host
 from tests.processes import vault_api
 from tests.signers import SoftKey
-from vault import errors
+from vault import client, errors
+from vault.client import Client
 from vault.library import Vault
 from vault.operations.tokens import TokenWish
 
@@ -105,6 +106,20 @@ def test_a_volume_is_registered_from_afar(far: Far, tmp_path: Path) -> None:
     ann.refused(errors.UsageError, "volume", "move", "more", "--environment", "y", "--reason", "x")
     ann.refused(errors.VolumeExists, "volume", "add", "more", place)
     ann.refused(errors.SourceVanished, "volume", "add", "gone", tmp_path / "gone")
+
+
+def test_the_log_is_read_from_afar_page_by_page(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, bot = far.as_("ann"), far.as_("bot")
+    bot.refused(errors.Denied, "delete", "photos", "--reason", "merged")
+    shown = ann.ask("audit", "show").items
+    assert [e["id"] for e in shown] == sorted({e["id"] for e in shown})
+    mine = ann.ask("audit", "show", "--by", "bot", "--kind", "request", "--since", "1h").items
+    assert mine == [e for e in shown if (e["by"], e["kind"]) == ("bot", "request")] != []
+    bot.refused(errors.Denied, "audit", "show")
+    monkeypatch.setattr(client, "_PAGE", 2)
+    with Client(far.url, far.tokens["ann", "production"]) as vault:
+        assert [entry.id for entry in vault.audit_show()] == [e["id"] for e in shown]
+        assert len(shown) > 4
 
 
 def test_a_grant_is_asked_for_given_and_taken_back(far: Far) -> None:

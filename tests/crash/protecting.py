@@ -87,6 +87,36 @@ class Delete(Verb):
         assert not (self.world.source.parent / ".vault-trash").exists()
 
 
+class DeleteByKey(Verb):
+    """Delete under an idempotency key; before it is sent again, somebody undoes it."""
+
+    def prepare(self) -> None:
+        """See Verb."""
+        self.kept, self.key = read_tree(self.world.source), f"key {self.world.number()}"
+
+    def act(self) -> str:
+        """See Verb."""
+        with self.world.opened() as vault:
+            return vault.delete("db", reason="test", key=self.key).id
+
+    def settle(self, told: str) -> None:
+        """See Verb."""
+        self.world.check()
+        with self.world.opened() as vault:
+            gone = [t.id for t in vault.tombstones() if t.state == "tombstoned"]
+            vault.undelete(gone)
+            made = vault.delete("db", reason="test", key=self.key)
+            assert told in ("", made.id)
+            assert (made.state, [made.id] if gone else []) == (
+                "restored" if gone else "tombstoned",
+                gone,
+            )
+            vault.undelete([made.id])
+            assert vault.delete("db", reason="test", key=self.key).state == "restored"
+        assert read_tree(self.world.source) == self.kept
+        self.world.check()
+
+
 class Undelete(Verb):
     """Bring the volume back."""
 

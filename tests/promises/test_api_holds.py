@@ -1,4 +1,4 @@
-"""The HTTP interface against its own document: every route, odd words, every kind of token.
+"""The HTTP interface against its own document: every route, odd words, every kind of caller.
 
 No answer is an error of the server or one that the document does not name; none tells staging's
 callers what is in production; nothing changes without an entry in the audit log; and who shows a
@@ -8,8 +8,10 @@ token that does not count, for whatever reason, is told that in the same words e
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -28,7 +30,11 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.signers import SoftKey
 from tests.unit.api.conftest import PLACES, Door, entrust, make_door
+from tests.unit.api.issuers import Issuer, issuing
 from tests.unit.api.vain import REASONS, vain_tokens
+from vault.api.identify import Peer
+from vault.clock import SystemClock
+from vault.library import Vault
 from vault.oversight import Oversight
 
 CHECKS: Final = [
@@ -53,12 +59,21 @@ OPERATIONS: Final = (
 Caller = tuple[str, str]
 """A name and an environment, by which a token is known; the reason alone for one in vain."""
 
+WORKLOADS: Final = (("runner", "staging"), ("builder", "production"))
+"""Agents by tokens of an outside issuer."""
+
+UID: Final = ("uid", "")
+"""Whoever calls by the unix socket, without a token: they reach every environment."""
+
 CALLERS: Final = (
     *(("ann", "staging"), ("bot", "staging"), ("platform", "staging"), ("narrowed", "staging")),
     *(("ann", "production"), ("bot", "production")),
+    *WORKLOADS,
+    UID,
 )
 _Standing = set[tuple[str, str, str]]
 NOBODIES: Final = (("", ""), *((reason, "") for reason in REASONS))
+HERE: Final = Peer("unix", os.geteuid())
 FEW: Final = 10
 MANY: Final = pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(3600)])
 NAMES: Final = ("db", "ledger")
@@ -70,7 +85,8 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """One app for all; `ledger` of production was deleted before, a delete of `db` waits."""
     root = tmp_path_factory.mktemp("api")
     home, app, tokens = make_door(root)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with issuing() as issuer, TestClient(app, raise_server_exceptions=False) as client:
+        tokens.update(_by_workload(home, issuer))
         made = Door(home, root, app, client, tokens)
         gone = made.ask("ann", "DELETE", "/volumes/ledger", headers={"Vault-Reason": "old"})
         assert gone.status_code == 202
@@ -227,6 +243,22 @@ def _ids(door: Door, kind: str, places: tuple[str, ...] = PLACES) -> list[str]:
     return [item["id"] for answer in answers for item in answer["items"]]
 
 
+def _by_workload(home: Path, issuer: Issuer) -> dict[Caller, str]:
+    """Tokens of an outside issuer for an agent, in each environment; good for the longest run."""
+    now, tokens = int(SystemClock().now().timestamp()), {}
+    with (home / "vault.toml").open("a") as file, Vault.open(home) as vault:
+        for name, place in WORKLOADS:
+            url = f"{issuer.url}/{place}"
+            file.write(
+                f'\n[[workload]]\nissuer = "{url}"\naudience = "vault"\n'
+                f'environment = "{place}"\nkeys = "{issuer.url}/keys"\n'
+            )
+            vault.oversight.add_identity(name, "agent", subject=f"{url}#{name}")
+            claims = {"iss": url, "sub": name, "iat": now, "exp": now + 20 * 3600}
+            tokens[name, place] = issuer.token("ec", "ES256", **claims)
+    return tokens
+
+
 def _narrowed(token: str) -> str:
     """A person's token that is good for one verb on one volume."""
     return Oversight.narrow_token(token, until=None, verbs=["snapshot"], volumes=["db"])
@@ -244,12 +276,15 @@ def _send(door: Door, case: Case[Any], caller: Caller) -> Any:
 def _shown(door: Door, url: str, caller: Caller, **words: Any) -> Any:
     """The answer to a request that shows this caller's token, if there is one."""
     headers = words.pop("headers", {})
+    client = door.client
     if caller in door.tokens:
         headers["Authorization"] = f"Bearer {door.tokens[caller]}"
+    elif caller == UID:
+        client = TestClient(door.app, raise_server_exceptions=False, client=HERE)
     shown = {
         name.encode(): str(value).encode("latin-1", "replace") for name, value in headers.items()
     }
-    return door.client.request(words.pop("method", "GET"), url, headers=shown, **words)
+    return client.request(words.pop("method", "GET"), url, headers=shown, **words)
 
 
 def _is_no_json(request: Any) -> bool:

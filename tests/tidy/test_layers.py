@@ -70,6 +70,7 @@ ARROWS: Final[dict[str, dict[str, str]]] = {
         "governance": "its values are what they answer with",
     },
     "tracker": {"governance": "what it was told is a value of the decision's"},
+    "answers": {},
     "process": {},
     "testing": {
         **dict.fromkeys(
@@ -102,7 +103,10 @@ DOORS: Final[dict[str, dict[str, str]]] = {
     "purger": _BELOW_DOORS,
     "collector": _BELOW_DOORS,
     "demo": _BELOW_DOORS,
-    "client": {"operations": "the values that a daemon answers with"},
+    "client": {
+        "answers": "which it reads",
+        "operations": "the values that a daemon answers with",
+    },
     "mcp": {
         "client": "each tool is one call of the HTTP interface",
         "operations": "the values that a daemon answers with",

@@ -17,9 +17,9 @@ from vault.api.limiting import Limits
 from vault.api.models import Health
 from vault.api.pool import Pool
 from vault.api.problems import Problem, answer, problems
-from vault.api.replies import Replies
 from vault.clock import Clock, SystemClock
 from vault.errors import VaultError
+from vault.process.logs import PolicyLog, open_log
 
 if TYPE_CHECKING:
     from vault.library import Vault
@@ -36,7 +36,7 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application over vaults that `open_vault` opens, one for each thread."""
     clock = clock or SystemClock()
-    pool = Pool(open_vault, clock)
+    pool = Pool(open_vault, clock, PolicyLog(open_log("api")))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -55,7 +55,6 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.pool = pool
-    app.state.replies = Replies()
     app.state.issuers = IssuerKeys(lambda: clock.boot_time().seconds)
     for kind in (VaultError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)

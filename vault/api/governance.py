@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
 
 from vault.api.identify import Known
 from vault.api.models import GrantRequest, Listing, Reasoned, Signature, Whoami
 from vault.api.problems import documented
-from vault.api.volumes import Limit, Named
+from vault.api.volumes import After, Limit, Named, page
 from vault.clock import parse_span
 from vault.errors import Denied
 from vault.operations.approve import ApprovalItem
 from vault.operations.audit_items import AuditEntryItem
 from vault.operations.grants import GrantItem, GrantWish
+from vault.operations.history import AuditFilter
 
 router = APIRouter(prefix="/v1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """Which entries of the log are meant."""
+
+    since: Annotated[AwareDatetime | None, Query(description="Those from this time on.")] = None
+    by: Annotated[str, Query(max_length=255, description="Those by this caller.")] = ""
+    volume: Annotated[str, Query(max_length=255, description="Those about this volume.")] = ""
+    kind: Annotated[str, Query(max_length=64, description="Those of this kind.")] = ""
+
+
+Fitting = Annotated[_Fitting, Depends()]
 
 
 @router.get("/whoami", responses=documented(), tags=["governance"])
@@ -38,10 +55,10 @@ def whoami(who: Known) -> Whoami:
 
 
 @router.get("/grants", responses=documented(), tags=["governance"])
-def list_grants(who: Known, limit: Limit = 100) -> Listing[GrantItem]:
-    """The newest grants of the caller's environment, and what became of them."""
+def list_grants(who: Known, limit: Limit = 100, after: After = "") -> Listing[GrantItem]:
+    """The grants of the caller's environment, the oldest first, and what became of them."""
     with who.vault() as vault:
-        return Listing(kind="grants", items=list(vault.oversight.grants())[-limit:])
+        return page("grants", vault.oversight.grants(), limit, after)
 
 
 @router.post("/grants", status_code=201, responses=documented(409), tags=["governance"])
@@ -77,12 +94,15 @@ def revoke_grant(who: Known, grant: Named) -> GrantItem:
 
 @router.get("/approvals", responses=documented(), tags=["governance"])
 def list_approvals(
-    who: Known, everything: Annotated[bool, Query(alias="all")] = False
+    who: Known,
+    everything: Annotated[bool, Query(alias="all")] = False,
+    limit: Limit = 100,
+    after: After = "",
 ) -> Listing[ApprovalItem]:
-    """What waits for people, with the text that they sign."""
+    """What waits for people, with the text that they sign, the oldest first."""
     with who.vault() as vault:
         found = vault.oversight.approvals(everything=everything)
-    return Listing(kind="approvals", items=list(found))
+        return page("approvals", found, limit, after)
 
 
 @router.get("/approvals/{approval}", responses=documented(404, 409), tags=["governance"])
@@ -109,10 +129,15 @@ def reject(who: Known, approval: Named, why: Reasoned) -> ApprovalItem:
 
 
 @router.get("/audit", responses=documented(), tags=["governance"])
-def show_audit(who: Known, limit: Limit = 100) -> Listing[AuditEntryItem]:
-    """The newest entries of the caller's environment; for people."""
+def show_audit(
+    who: Known, fitting: Fitting, limit: Limit = 100, after: After = ""
+) -> Listing[AuditEntryItem]:
+    """The entries of the caller's environment that fit, the oldest first; for people."""
     if who.principal.kind != "human":
         raise Denied("the log is for people", hint="Ask one of them to look.")
+    wish = AuditFilter(
+        since=fitting.since, by=fitting.by, volume=fitting.volume, kind=fitting.kind, after=after
+    )
     with who.vault() as vault:
-        entries = list(vault.oversight.audit_show())
-    return Listing(kind="audit", items=entries[-limit:])
+        found = tuple(islice(vault.oversight.audit_show(wish), limit + 1))
+    return page("audit", found, limit, after)

@@ -10,17 +10,17 @@ from fastapi import APIRouter, Query
 from vault.api.identify import Known
 from vault.api.models import Challenge, Created, Listing, Site
 from vault.api.problems import documented
-from vault.api.volumes import Named
+from vault.api.volumes import After, Limit, Named, page
 from vault.operations.roster import ApproverItem
 
 router = APIRouter(prefix="/v1", tags=["governance"])
 
 
 @router.get("/approvers", responses=documented())
-def list_approvers(who: Known) -> Listing[ApproverItem]:
-    """The people who may agree, with their public keys."""
+def list_approvers(who: Known, limit: Limit = 100, after: After = "") -> Listing[ApproverItem]:
+    """The people who may agree, with their public keys, by name."""
     with who.vault() as vault:
-        return Listing(kind="approvers", items=list(vault.oversight.approvers()))
+        return page("approvers", vault.oversight.approvers(), limit, after)
 
 
 @router.post("/approvers/{name}/passkey/creation", responses=documented(501))

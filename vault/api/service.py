@@ -48,9 +48,11 @@ class PeerProtocol(H11Protocol):
 
 def serve(open_vault: Callable[[], Vault], terms: Terms) -> None:
     """Answer until SIGTERM or SIGINT; requests under way are finished."""
-    open_vault().close()  # what is wrong with the home is said before anybody connects
+    app = create_app(open_vault, rate=terms.rate)
+    with app.state.pool.vault():
+        pass  # what is wrong with the home is said before anybody connects
     config = uvicorn.Config(
-        create_app(open_vault, rate=terms.rate),
+        app,
         host=terms.host,
         port=terms.port,
         uds=str(terms.unix) if terms.unix else None,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from starlette.exceptions import HTTPException
 
 from vault.api.identify import Caller, Known
 from vault.api.models import Deletion, Keeping, Links, Listing, Reasoned, Registration, Undoing
 from vault.api.problems import documented, header
-from vault.api.replies import Replies
 from vault.clock import parse_span
 from vault.errors import ApprovalNeeded, Denied, UsageError, VolumeTombstoned
 from vault.operations.enroll import Enrolment
@@ -18,7 +18,7 @@ from vault.operations.items import SnapshotItem, TombstoneItem, VolumeItem
 
 router = APIRouter(prefix="/v1")
 
-_Item = TypeVar("_Item", VolumeItem, SnapshotItem, TombstoneItem)
+_Item = TypeVar("_Item")
 Named = Annotated[str, Path(max_length=255, description="A name, an id, or the beginning of one.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items.")]
 After = Annotated[str, Query(max_length=64, description="The `next` of the page before.")]
@@ -31,7 +31,7 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         max_length=200,
-        description="Sent again with the same request, it gets the same answer.",
+        description="Sent again with the same request, it gets the same answer; for a week.",
     ),
 ]
 
@@ -86,18 +86,12 @@ def register_volume(who: Known, name: Named, wish: Registration) -> VolumeItem:
     | {202: {"headers": {"Location": header("The tombstone, or what waits for people.")}}},
     tags=["volumes"],
 )
-def delete_volume(
-    who: Known, sent: Request, response: Response, name: Named, intent: Intent
-) -> Deletion:
+def delete_volume(who: Known, response: Response, name: Named, intent: Intent) -> Deletion:
     """Turn a volume into a tombstone that can be undone, or let people decide about it.
 
     Nothing that a request says shortens the time in which it can be undone.
     """
-    replies: Replies = sent.app.state.replies
-    caller = (who.principal.environment, who.principal.name)
-    request = (name, _words(intent.reason), _words(intent.task))
-    answer = replies.find(caller, intent.key, request) or _delete(who, *request)
-    replies.keep(caller, intent.key, request, answer)
+    answer = _delete(who, name, _Intent(_words(intent.reason), _words(intent.task), intent.key))
     response.headers["Location"] = answer.links.self if answer.tombstone else answer.links.approval
     return answer
 
@@ -110,10 +104,11 @@ def _words(header: str) -> str:
         return header
 
 
-def _delete(who: Caller, name: str, reason: str, task: str) -> Deletion:
+def _delete(who: Caller, name: str, intent: _Intent) -> Deletion:
+    words = {"reason": intent.reason, "task": intent.task, "key": intent.key}
     with who.vault() as vault:
         try:
-            made = vault.delete(name, reason=reason, task=task)
+            made = vault.delete(name, **words)
         except ApprovalNeeded as waits:
             return Deletion(
                 state="awaiting_approval",
@@ -122,14 +117,18 @@ def _delete(who: Caller, name: str, reason: str, task: str) -> Deletion:
                 detail=waits.message,
                 links=Links(self=f"/v1/volumes/{name}", approval=f"/v1/approvals/{waits.ask}"),
             )
+        except UsageError as error:
+            if not intent.key:
+                raise
+            raise HTTPException(422, error.message) from error
         except (VolumeTombstoned, Denied):
-            done = vault.deleted_by_caller(name, reason=reason, task=task)
+            done = vault.deleted_by_caller(name, **words)
             if done is None:
                 raise
             made = done
     there = f"/v1/tombstones/{made.id}"
     return Deletion(
-        state=made.state,
+        state="tombstoned",
         volume=made.volume,
         tombstone=made.id,
         undo_until=made.undo_until,
@@ -218,8 +217,12 @@ def undelete_many(who: Known, what: Undoing) -> Listing[TombstoneItem]:
 
 
 def page(kind: str, items: tuple[_Item, ...], limit: int, after: str) -> Listing[_Item]:
-    """The items behind an id, at most so many; ids rise."""
-    rest = sorted((item for item in items if item.id > after), key=lambda item: item.id)
+    """The items behind an id, at most so many; ids rise. People's is their name."""
+    rest = sorted((item for item in items if _id(item) > after), key=_id)
     shown = rest[:limit]
-    more = shown[-1].id if len(rest) > limit else None
+    more = _id(shown[-1]) if len(rest) > limit else None
     return Listing(kind=kind, items=shown, next=more)
+
+
+def _id(item: object) -> str:
+    return str(getattr(item, "id", "") or getattr(item, "name", ""))

@@ -48,7 +48,8 @@ class EntryKind(StrEnum):
     PANIC = "panic"  # reason
     CALM = "calm"  # ask
     POLICY_CHANGED = "policy_changed"  # digest, text
-    CHECK_FAILED = "check_failed"  # check (verification or attestation), findings, first
+    CHECK_FAILED = "check_failed"  # check (verification, attestation; policy: 0 findings once it
+    # can be used again), findings, first
     PURGE_DUE = "purge_due"  # tombstone, volume_name, undo_until
 
 

@@ -142,10 +142,13 @@ class AuditTable:
             first = rows[-1]["place"] + 1
 
     def all(
-        self, *, kind: str = "", caller: str = "", since: datetime | None = None
+        self, *, after: str = "", kind: str = "", caller: str = "", since: datetime | None = None
     ) -> Iterator[tuple[Entry, tuple[str, int]]]:
-        """Entries in order with log and index (-1 while one waits), of a kind, a caller, a time."""
-        last, earliest = "", to_column(since) if since else ""
+        """Entries in order with log and index (-1 while one waits), of a kind, a caller, a time.
+
+        Those behind an id alone, where one is given.
+        """
+        last, earliest = after, to_column(since) if since else ""
         while rows := self._connection.read(
             "audit",
             "WHERE id > ? AND ? IN ('', kind) AND ? IN ('', caller) AND at >= ?"

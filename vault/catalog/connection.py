@@ -23,7 +23,7 @@ from vault.errors import CatalogBusy, CatalogCorrupt, CatalogError, DiskFull
 
 _Decoded = TypeVar("_Decoded")
 
-TABLES: Final = ("meta", "events", "volumes", "tombstones", "snapshots", "audit")
+TABLES: Final = ("meta", "events", "volumes", "tombstones", "snapshots", "audit", "keys")
 _CHECKSUM_SIZE: Final = 8
 _SAFE: Final = "Nothing that is stored is affected: the catalog is a view of the store."
 _REBUILD: Final = "Make it anew from the store: vault rebuild"

@@ -7,6 +7,7 @@ from pathlib import Path
 from vault.catalog.audit import AuditTable
 from vault.catalog.connection import Connection
 from vault.catalog.events import Events, StoredEventLike
+from vault.catalog.keys import Keys
 from vault.catalog.migrations import migrate
 from vault.catalog.snapshots import Snapshots
 from vault.catalog.tombstones import Tombstones
@@ -48,6 +49,7 @@ class Catalog:
         self.snapshots = Snapshots(connection, environment)
         self.meta = Meta(connection)
         self.audit = AuditTable(connection)
+        self.keys = Keys(connection)
 
     def scoped(self, environment: str) -> Catalog:
         """The same file, in which only this environment is there; what is scoped stays so."""

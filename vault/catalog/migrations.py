@@ -94,11 +94,29 @@ def _index_volumes(database: Database) -> None:
     database.table("tombstones").create_index(["state"])
 
 
+def _add_keys(database: Database) -> None:
+    keys = database.table("keys")
+    keys.create(
+        {
+            "key": str,
+            "caller": str,
+            "request": str,
+            "tombstone": str,
+            "uptime": float,
+            "checksum": bytes,
+        },
+        pk="key",
+    )
+    keys.create_index(["caller"])
+    keys.create_index(["uptime"])
+
+
 MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (
     _begin,
     _add_checksums,
     _add_audit,
     _index_volumes,
+    _add_keys,
 )
 """Only ever appended to: the number of a step is its place, from 1."""
 

@@ -12,7 +12,7 @@ from vault.daemon.clockwork import striking
 from vault.daemon.metrics import Metrics, serving
 from vault.errors import NotIsolated, VaultError
 from vault.process.instance import only_instance
-from vault.process.logs import facts, open_log
+from vault.process.logs import PolicyLog, facts, open_log
 from vault.process.notify import Notifier, from_environment
 from vault.process.stopping import Inbox, Word, signals_to
 
@@ -47,8 +47,12 @@ class Daemon:
     log: Any = field(default_factory=lambda: open_log("daemon"))
     metrics: Metrics = field(default_factory=Metrics)
     inbox: Inbox = field(default_factory=Inbox)
+    _policy: PolicyLog = field(init=False)
     _heard: float = 0.0
     _busy: bool = False
+
+    def __post_init__(self) -> None:
+        self._policy = PolicyLog(self.log)
 
     def once(self) -> list[Outcome]:
         """Finish what was half done, do what is due now, and return. Raises AlreadyRunning."""
@@ -128,10 +132,18 @@ class Daemon:
         except VaultError as error:
             self.log.error("round_failed", **facts(error))
         finally:
+            self._watch_policy(vault)
             self._tell(vault)
             self._busy = False
             self._heard = self._seconds()
         return outcomes
+
+    def _watch_policy(self, vault: Vault) -> None:
+        """Say once what is wrong with the home's own rules, and once that it is put right."""
+        try:
+            self._policy.say(vault.oversight.watch_policy())
+        except VaultError as error:
+            self.log.error("watch_failed", **facts(error))
 
     def _tell(self, vault: Vault) -> None:
         """Bring notices to their receivers, also where the store or a duty has failed."""

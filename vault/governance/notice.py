@@ -25,6 +25,8 @@ class Topic(StrEnum):
     PANIC = "panic"
     ATTESTATION_FAILED = "attestation_failed"
     VERIFICATION_FAILED = "verification_failed"
+    POLICY_INVALID = "policy_invalid"
+    POLICY_VALID = "policy_valid"
     PURGE_DUE = "purge_due"
     VOLUME_VANISHED = "volume_vanished"
     VOLUME_REPLACED = "volume_replaced"
@@ -80,6 +82,7 @@ _STEPS: Final[Mapping[str, Topic]] = {
 _CHECKS: Final[Mapping[str, Topic]] = {
     "attestation": Topic.ATTESTATION_FAILED,
     "verification": Topic.VERIFICATION_FAILED,
+    "policy": Topic.POLICY_INVALID,
 }
 
 _LONGEST: Final = 300
@@ -94,7 +97,9 @@ def topic_of(entry: Entry) -> Topic | None:
     if entry.kind is EntryKind.TRANSITION:
         return _STEPS.get(str(entry.body.get("type")))
     if entry.kind is EntryKind.CHECK_FAILED:
-        return _CHECKS.get(str(entry.body.get("check")))
+        topic = _CHECKS.get(str(entry.body.get("check")))
+        mended = topic is Topic.POLICY_INVALID and not entry.body.get("findings")
+        return Topic.POLICY_VALID if mended else topic
     return _PLAIN.get(entry.kind)
 
 
@@ -201,6 +206,20 @@ def _verification_failed(body: Mapping[str, Any], _: Known) -> tuple[str, str]:
     )
 
 
+def _policy_invalid(body: Mapping[str, Any], _: Known) -> tuple[str, str]:
+    return (
+        "vault: the rules in policy.cedar do not hold",
+        f"{body.get('first')}\nLook at them: vault policy check FILE",
+    )
+
+
+def _policy_valid(_body: Mapping[str, Any], _: Known) -> tuple[str, str]:
+    return (
+        "vault: the rules in policy.cedar hold",
+        "What was wrong with the file is put right. See what holds: vault policy show",
+    )
+
+
 def _purge_due(body: Mapping[str, Any], known: Known) -> tuple[str, str]:
     name, tombstone = body.get("volume_name"), body.get("tombstone")
     return (
@@ -262,6 +281,8 @@ _WORDS: Final[Mapping[Topic, _Words]] = {
     Topic.PANIC: _panic,
     Topic.ATTESTATION_FAILED: _attestation_failed,
     Topic.VERIFICATION_FAILED: _verification_failed,
+    Topic.POLICY_INVALID: _policy_invalid,
+    Topic.POLICY_VALID: _policy_valid,
     Topic.PURGE_DUE: _purge_due,
     Topic.VOLUME_VANISHED: _volume_vanished,
     Topic.VOLUME_REPLACED: _volume_replaced,

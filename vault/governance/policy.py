@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,11 @@ _DEFAULTS: Final = "default.cedar"
 _SCHEMA: Final = "schema.cedarschema"
 _DIGEST_LENGTH: Final = 16
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+_TOKENS: Final = re.compile(r'//[^\n]*|"(?:[^"\\]|\\.)*"|;')
+_BLANK: Final = re.compile(r"(?:\s|//[^\n]*)*")
+_NAMED: Final = re.compile(r'@id\s*\(\s*"([a-z0-9-]+)"')
+_NUMBERED: Final = re.compile(r"^for policy `policy\d+`, ")
+"""A rule's place in the whole text, which nobody has before them."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -118,13 +124,36 @@ def shipped(name: str = _DEFAULTS) -> str:
     return (_FOLDER / name).read_text("utf-8")
 
 
+@lru_cache(maxsize=16)
 def check(own: str) -> str:
-    """What is wrong with a user's rules, beside the shipped ones; empty for nothing."""
+    """What is wrong with a user's rules, beside the shipped ones, and where; empty for nothing."""
+    complaint = _complaint(own)
+    for line, rule in _statements(own) if complaint else ():
+        alone = _complaint(rule)
+        if alone:
+            named = _NAMED.match(rule)
+            return f"line {line}{f', rule {named[1]}' if named else ''}: {alone}"
+    return complaint
+
+
+def _statements(own: str) -> Iterator[tuple[int, str]]:
+    """Each rule as it is written, from its first line on; the last one may have no end."""
+    start = 0
+    for end in (*(m.end() for m in _TOKENS.finditer(own) if m[0] == ";"), len(own)):
+        first = _BLANK.match(own, start, end)
+        begin = first.end() if first else start
+        if begin < end:
+            yield own.count("\n", 0, begin) + 1, own[begin:end]
+        start = end
+
+
+def _complaint(own: str) -> str:
     text = f"{shipped(_DEFAULTS)}\n{own}"
     try:
         result = cedarpy.validate_policies(text, shipped(_SCHEMA))
         if not result.validation_passed:
-            return "; ".join(str(getattr(error, "error", error)) for error in result.errors)
+            told = (str(getattr(error, "error", error)) for error in result.errors)
+            return "; ".join(_NUMBERED.sub("", line) for line in told)
         names = [rule.id for rule in _rules(text).values()]
     except (ValueError, TypeError) as error:
         return str(error)

@@ -15,12 +15,16 @@ from vault.operations.unit import LocalUnit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """Which entries: since a time, by a caller's name, of a volume (name or id), of a kind."""
+    """Which entries: since a time, by a caller's name, of a volume (name or id), of a kind.
+
+    With `after` only those behind that id.
+    """
 
     since: datetime | None = None
     by: str = ""
     volume: str = ""
     kind: str = ""
+    after: str = ""
 
 
 def show(unit: LocalUnit, wish: AuditFilter) -> Iterator[AuditEntryItem]:
@@ -55,7 +59,10 @@ def _chosen(unit: LocalUnit, wish: AuditFilter) -> Iterator[tuple[Entry, tuple[s
     volumes = _volumes(unit, wish.volume)
     own = {volume.id for volume in unit.catalog.volumes.all()}
     scope = unit.catalog.environment
-    for entry, place in unit.catalog.audit.all(kind=wish.kind, caller=wish.by, since=wish.since):
+    found = unit.catalog.audit.all(
+        after=wish.after, kind=wish.kind, caller=wish.by, since=wish.since
+    )
+    for entry, place in found:
         if scope and entry.environment != scope and entry.volume not in own:
             continue  # what is elsewhere is not there
         named = {entry.volume, str(entry.body.get("volume_name", ""))}

@@ -7,6 +7,7 @@ which the audit log has, goes on. Where people are enrolled, they agree before a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final
 import msgspec
 
 from vault.audit.entry import Entry, EntryKind
-from vault.errors import SettingsError
+from vault.errors import SettingsError, StoreError
 from vault.governance.expectation import CaseResult, judge, read_cases
 from vault.governance.facts import Facts, read_facts
 from vault.governance.policy import Policies, decide, shipped
@@ -24,9 +25,10 @@ from vault.governance.request import Request, Verb
 from vault.operations import homes
 from vault.operations.audit import commit
 from vault.operations.ledger import administer, enter
-from vault.operations.unit import LocalUnit, RecordUnit
+from vault.operations.unit import LocalUnit, RecordUnit, exclusive
 
 FILE: Final = homes.RULES
+_TOLD: Final = "policy_told"
 
 
 class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +80,23 @@ def use(unit: RecordUnit) -> PolicyReport:
     shown = report(unit)
     commit(unit)
     return shown
+
+
+def watch(unit: RecordUnit) -> str:
+    """What is wrong with the file now; where that has changed, people are to be told.
+
+    Told is what the audit log has: that it cannot be used, and once it is put right, that, too.
+    """
+    amiss = complaint(unit)
+    with exclusive(unit.home, "policy-watch"):
+        if amiss == unit.catalog.meta.get(_TOLD):
+            return amiss
+        body = {"check": "policy", "findings": int(bool(amiss)), "first": amiss}
+        enter(unit, EntryKind.CHECK_FAILED, body)
+        unit.catalog.meta.set(_TOLD, amiss)
+    with suppress(StoreError):  # it waits, durably, for whoever commits next
+        commit(unit)
+    return amiss
 
 
 def complaint(unit: LocalUnit) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any, TextIO, cast
 
 import structlog
@@ -28,6 +29,24 @@ def open_log(process: str, stream: TextIO | None = None) -> structlog.typing.Fil
         process=process,
     )
     return cast("structlog.typing.FilteringBoundLogger", logger)
+
+
+class PolicyLog:
+    """Lines about the home's own rules: one whenever what is wrong with them has changed."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._said = ""
+        self._guard = threading.Lock()
+
+    def say(self, amiss: str) -> None:
+        """What is wrong with them now; empty for nothing, which is said where something was."""
+        with self._guard:
+            before, self._said = self._said, amiss
+        if amiss and amiss != before:
+            self._log.warning("policy_invalid", detail=amiss)
+        elif before and not amiss:
+            self._log.info("policy_valid")
 
 
 def facts(error: BaseException) -> dict[str, Any]:

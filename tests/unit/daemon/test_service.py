@@ -15,7 +15,14 @@ from typing import Any, Self
 import pytest
 
 from vault.daemon.service import Daemon
-from vault.errors import AlreadyRunning, CatalogBusy, NotIsolated, SettingsError, StoreUnreachable
+from vault.errors import (
+    AlreadyRunning,
+    CatalogBusy,
+    NotIsolated,
+    SettingsError,
+    StoreUnreachable,
+    VaultError,
+)
 from vault.process.instance import only_instance
 from vault.process.logs import open_log
 from vault.process.notify import Notifier
@@ -31,6 +38,7 @@ class FakeVault:
         self.told = 0
         self.tell_fails = False
         self.on_due: Callable[[], None] = lambda: None
+        self.amiss: list[str | VaultError] = []
         self._report = SimpleNamespace(isolated=isolated, store=store)
 
     def __enter__(self) -> Self:
@@ -56,6 +64,18 @@ class FakeVault:
         self.on_due()
         duties, self.waiting = tuple(self.waiting), []
         return duties
+
+    @property
+    def oversight(self) -> Self:
+        """See the facade."""
+        return self
+
+    def watch_policy(self) -> str:
+        """See the facade; from round to round what is amiss, and nothing in the end."""
+        amiss = self.amiss.pop(0) if self.amiss else ""
+        if isinstance(amiss, VaultError):
+            raise amiss
+        return amiss
 
     def perform(self, duty: Any) -> str:
         """Fails for the duties “fail” and “break”."""
@@ -112,6 +132,24 @@ def test_once_does_what_is_due_and_ends(tmp_path: Path) -> None:
     assert _events(stream)[0] == "resumed"
     assert vault.closed
     assert daemon.metrics.duties.labels("capture", "done")._value.get() == 1
+
+
+def test_rules_that_cannot_be_used_are_said_once(tmp_path: Path) -> None:
+    """Whatever it is that fails meanwhile, the rest is done, and told."""
+    vault = FakeVault("capture")
+    vault.amiss = ["line 3", "line 3", CatalogBusy("busy"), "line 3", "line 4", "", ""]
+    daemon, stream = _daemon(vault, tmp_path)
+    for _ in range(8):
+        daemon.once()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    said = [(one["event"], one["level"], one.get("detail")) for one in lines if "poli" in str(one)]
+    assert said == [
+        ("policy_invalid", "warning", "line 3"),
+        ("policy_invalid", "warning", "line 4"),
+        ("policy_valid", "info", None),
+    ]
+    assert _events(stream).count("watch_failed") == 1
+    assert (vault.done, vault.told) == (["capture"], 8)
 
 
 def test_it_serves_until_a_signal_and_tells_systemd(tmp_path: Path) -> None:

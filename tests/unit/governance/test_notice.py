@@ -55,6 +55,8 @@ ENTRIES = {
     Topic.VERIFICATION_FAILED: entry(
         EntryKind.CHECK_FAILED, check="verification", findings=1, first="x"
     ),
+    Topic.POLICY_INVALID: entry(EntryKind.CHECK_FAILED, check="policy", findings=1, first="line 3"),
+    Topic.POLICY_VALID: entry(EntryKind.CHECK_FAILED, check="policy", findings=0, first=""),
 }
 
 

@@ -215,6 +215,23 @@ def test_rules_that_are_not_valid_are_refused(own: str, says: str) -> None:
         Policies(own)
 
 
+def test_what_is_wrong_is_said_with_rule_and_line() -> None:
+    """As the writer of the file counts them; what stands in words and comments ends no rule."""
+    good = (
+        '// of ours; all\n@id("good") @says("a; b // c")\nforbid (principal, action, resource);\n'
+    )
+    for bad, says in (
+        ('@id("bad") forbid (principal, action resource);', "line 5, rule bad: "),
+        ('@id("bad") forbid (principal, action, resource)\nwhen { context.no; };', "line 5, rule "),
+        ("// why\n\npermit (principal, action, resource);", "line 7: 1 rule(s) have no @id"),
+        ('@id("panic") permit (principal, action, resource);', "line 5, rule panic: more than one"),
+        ('@id("cut', "line 5: "),
+    ):
+        assert check(f"{good}\n{bad}\n{good}").startswith(says), bad
+    assert check(good) == ""
+    assert check(good + good) == "more than one rule has the @id good"
+
+
 def test_rules_are_told_apart_by_what_they_do() -> None:
     """Whoever explains them reads that here."""
     rules = default_policies().rules()

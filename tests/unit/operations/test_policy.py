@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.unit.messenger.receiving import receiving
 from tests.unit.operations.approving import make_council
 from tests.unit.operations.conftest import Site
+from tests.unit.operations.telling import Teller
 from vault.audit.entry import EntryKind
-from vault.errors import ApprovalNeeded, SettingsError
+from vault.errors import ApprovalNeeded, SettingsError, StoreUnreachable
 from vault.governance.request import Verb
 from vault.ids import next_id
 from vault.operations import approve, gate, policy
@@ -45,6 +47,55 @@ def test_with_nobody_enrolled_a_valid_file_holds(site: Site) -> None:
     with pytest.raises(SettingsError):
         policy.use(site.write)
     assert changes(site) == [OWN]
+
+
+def test_what_is_amiss_is_entered_once_and_that_it_is_put_right(site: Site) -> None:
+    """By whichever process sees it first, whoever starts anew; each change is another thing."""
+
+    def entered() -> list[tuple[int, str]]:
+        found = site.write.catalog.audit.of_kinds((EntryKind.CHECK_FAILED,))
+        return [(one.body["findings"], one.body["first"]) for one in found]
+
+    assert (policy.watch(site.write), entered()) == ("", [])
+    write(site, OWN)
+    policy.current(site.write)
+    assert (policy.watch(site.write), entered()) == ("", [])
+    said = []
+    for text in ("nonsense", LOOSE + "\nmore nonsense", OWN):
+        write(site, text)
+        said += [policy.watch(site.write), policy.watch(site.write)]
+        assert policy.current(site.write)[0].own == OWN
+    assert "line 1: " in said[0]
+    assert "line 2: " in said[2]
+    assert all("still hold" in amiss for amiss in said[:4])
+    assert said[4:] == ["", ""]
+    assert entered() == [(1, said[0]), (1, said[2]), (0, "")]
+    assert not site.write.catalog.audit.waiting(1)
+
+
+def test_with_the_store_out_of_reach_it_waits_to_be_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object) -> None:
+        raise StoreUnreachable("gone")
+
+    write(site, "nonsense")
+    monkeypatch.setattr(policy, "commit", away)
+    assert policy.watch(site.write) == policy.watch(site.write) != ""
+    waiting = site.write.catalog.audit.waiting(99)
+    assert [one.kind for one in waiting].count(EntryKind.CHECK_FAILED) == 1
+
+
+def test_rules_that_cannot_be_used_are_told_once_and_that_they_can_again(site: Site) -> None:
+    teller = Teller(site)
+    with receiving() as inbox:
+        teller.add(inbox.url)
+        for text in ("nonsense", "nonsense", ""):
+            write(site, text)
+            policy.watch(teller.unit)
+            teller.round()
+    told = [(one.notice["event"], "line 1" in one.notice["text"]) for one in inbox.got]
+    assert told == [("policy_invalid", True), ("policy_valid", False)]
 
 
 def test_whoever_writes_the_file_does_not_change_who_may_what(site: Site) -> None:
