@@ -79,7 +79,7 @@ def kept_packs(golden: Golden, kind: str) -> list[Path]:
     record = golden.snapshots()[-1]
     with golden.reader(record) as reader:
         data = {e.chunk.head.digest.hex() for s in reader.entries() for e in s.extents}
-        pages = {ref.head.digest.hex() for ref in reader._page_refs(b"", [])}
+        pages = {ref.head.digest.hex() for _, ref in reader._page_refs(b"", [])}
         table = {ref.head.digest.hex() for ref in reader._table_refs()}
     chosen = {"data": data, "pages": pages - data, "table": table - pages}[kind]
     paths = [path for path in objects(golden, "packs/") if path.name in chosen]

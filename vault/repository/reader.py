@@ -21,6 +21,7 @@ from vault.repository.snapshot import SnapshotRecord, read_body
 from vault.store.contract import Reader
 
 _FETCHERS: Final = 4
+_GAPS: Final = 8  # told of one by one, where pages are lost
 
 
 class SnapshotReader:
@@ -61,22 +62,16 @@ class SnapshotReader:
         Raises Corrupt at the end, after all that can be read, where pages are damaged.
         """
         damage: list[Corrupt] = []
-        pages = self._ahead(ChunkKind.PAGE).all(self._page_refs(under, damage), damage)
-        found = join_rows(_rows(pages, damage))
-        if not under:
-            yield from found
-        for stored in found:
+        gaps: list[list[bytes]] = []  # a lost page's first path, and where reading went on
+        for stored in join_rows(self._rows(under, damage, gaps)):
+            if gaps and len(gaps[-1]) == 1:
+                gaps[-1].append(stored.path)
             if _lies_under(stored.path, under):
                 yield stored
             elif order_key(stored.path) > order_key(under):
                 break
         if damage:
-            raise Corrupt(
-                f"{len(damage)} page(s) of the manifest are lost, and the entries in them: "
-                f"{damage[0].message}",
-                safe="All other entries can be read.",
-                hint="Take what is missing from another snapshot of the volume.",
-            )
+            raise _lost(damage, gaps)
 
     def find(self, path: bytes) -> StoredEntry:
         """One entry. Raises UsageError where the snapshot has no such path."""
@@ -114,21 +109,41 @@ class SnapshotReader:
     def _ahead(self, kind: ChunkKind) -> Readahead:
         return Readahead(self._source, kind, self._threads)
 
-    def _page_refs(self, under: bytes, damage: list[Corrupt]) -> Iterator[ChunkRef]:
-        """The pages that may hold `under` and what is below it."""
+    def _rows(
+        self, under: bytes, damage: list[Corrupt], gaps: list[list[bytes]]
+    ) -> Iterator[StoredEntry]:
+        """The rows of all pages; one that cannot be read costs its own, and leaves a gap."""
+        firsts = deque[bytes]()
+
+        def refs() -> Iterator[ChunkRef]:
+            for first, page in self._page_refs(under, damage):
+                firsts.append(first)
+                yield page
+
+        for body in self._ahead(ChunkKind.PAGE).all(refs()):
+            first = firsts.popleft()
+            try:
+                yield from read_page(_insist_whole(body))
+            except Corrupt as error:
+                damage.append(error)
+                if not gaps or len(gaps[-1]) == 2:
+                    gaps.append([first])
+
+    def _page_refs(self, under: bytes, damage: list[Corrupt]) -> Iterator[tuple[bytes, ChunkRef]]:
+        """The pages that may hold `under` and what is below it, each with its first path."""
         target = order_key(under)
-        former: ChunkRef | None = None
-        bodies = self._ahead(ChunkKind.TABLE).all(self._table_refs(), damage)
+        former: tuple[bytes, ChunkRef] | None = None
+        bodies = self._ahead(ChunkKind.TABLE).all(self._table_refs())
         for first, page in _ordered(bodies, damage):
             if order_key(first) < target:
-                former = page
+                former = first, page
                 continue
             if former is not None:
                 yield former
                 former = None
             if not _lies_under(first, under):
                 return
-            yield page
+            yield first, page
         if former is not None:
             yield former
 
@@ -139,16 +154,35 @@ class SnapshotReader:
         return self._table
 
 
-def _rows(pages: Iterable[bytes], damage: list[Corrupt]) -> Iterator[StoredEntry]:
-    """The rows of all pages; a page that cannot be read costs its own."""
-    for body in pages:
-        try:
-            yield from read_page(body)
-        except Corrupt as error:
-            damage.append(error)
+def _insist_whole(body: bytes | Corrupt) -> bytes:
+    if isinstance(body, Corrupt):
+        raise body
+    return body
 
 
-def _ordered(bodies: Iterable[bytes], damage: list[Corrupt]) -> Iterator[tuple[bytes, ChunkRef]]:
+def _lost(damage: list[Corrupt], gaps: list[list[bytes]]) -> Corrupt:
+    """What the pages that cannot be read have cost, by the paths between which it lay."""
+    told = [f"from “{_shown(gap[0])}” on, {_until(gap)}" for gap in gaps[:_GAPS]]
+    told += [f"and in {len(gaps) - _GAPS} more places"] if len(gaps) > _GAPS else []
+    return Corrupt(
+        f"{len(damage)} page(s) of the manifest are lost, and the entries in them: "
+        f"{'; '.join([*told, damage[0].message])}",
+        safe="All other entries can be read.",
+        hint="Take what is missing from another snapshot of the volume.",
+    )
+
+
+def _until(gap: list[bytes]) -> str:
+    return f"up to “{_shown(gap[1])}”" if len(gap) == 2 else "to the end"
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace") or "."
+
+
+def _ordered(
+    bodies: Iterable[bytes | Corrupt], damage: list[Corrupt]
+) -> Iterator[tuple[bytes, ChunkRef]]:
     """The rows of a page table, up to the first that is out of order.
 
     So no page is met twice: a table that repeats them would never come to an end.
@@ -156,7 +190,7 @@ def _ordered(bodies: Iterable[bytes], damage: list[Corrupt]) -> Iterator[tuple[b
     last, met = b"", set[tuple[bytes, int]]()  # pages with the same first path, by their places
     for body in bodies:
         try:
-            rows = read_table(body)
+            rows = read_table(_insist_whole(body))
         except Corrupt as error:
             damage.append(error)
             continue

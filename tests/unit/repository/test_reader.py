@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -283,9 +284,40 @@ def test_a_damaged_page_is_reported_after_all_else_was_read(scene: Scene) -> Non
                 assert b"".join(content) == tree.get(stored.path, b"")
                 seen.append(stored.path)
 
-    with pytest.raises(Corrupt, match="1 page"):
+    with pytest.raises(Corrupt, match="1 page") as caught:
         read()
     assert 150 < len(seen) < 201
+    gap = re.search("from “(.*?)” on, (?:up to “(.*?)”|to the end)", caught.value.message)
+    assert gap is not None
+    between = [b"", *tree]
+    start, end = gap[1].replace(".", "").encode(), (gap[2] or "x").encode()
+    assert [path for path in between if path not in seen] == [
+        p for p in between if start <= p < end
+    ]
+
+
+def test_lost_keys_cost_what_their_session_stored(scene: Scene, tree: dict[bytes, bytes]) -> None:
+    """Pages and contents of others are read; the session is named."""
+    former = scene.record(tree)
+    fresh = {b"150": b"new", b"200": noise(500_000, 7)}
+    record = scene.record({**tree, **fresh}, former)
+    (keys,) = (key for key in scene.keys("keys/") if former.header.session in key)
+    scene.site.store.lose(keys)
+    whole, lost = dict[bytes, bytes](), dict[bytes, str]()
+
+    def read() -> None:
+        with scene.reader(record) as reader:
+            for stored, content in reader.contents(reader.entries()):
+                try:
+                    whole[stored.path] = b"".join(content)
+                except Corrupt as error:
+                    lost[stored.path] = error.message
+
+    with pytest.raises(Corrupt, match=former.header.session):
+        read()
+    assert whole == fresh
+    assert {b"149", b"151"} & lost.keys()
+    assert all(former.header.session in text for text in lost.values())
 
 
 def test_a_store_out_of_reach_is_not_damage(
