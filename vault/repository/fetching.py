@@ -198,20 +198,23 @@ class Readahead:
             _, old = self._idle.popitem(last=False)
             self._idle_bytes -= old.ref.place.raw_length
 
-    def all(self, refs: Iterable[ChunkRef]) -> Iterator[bytes | Corrupt]:
-        """The chunks of `refs`, in order; in place of those that are damaged, why."""
+    def all(self, refs: Iterable[ChunkRef | Corrupt]) -> Iterator[bytes | Corrupt]:
+        """The chunks of `refs`, in order; errors stand where something is lost."""
         coming = iter(refs)
-        window: deque[Wanted] = deque()
+        window: deque[Wanted | Corrupt] = deque()
         while True:
             while self.room and (ref := next(coming, None)) is not None:
-                window.append(self.want(ref))
+                window.append(ref if isinstance(ref, Corrupt) else self.want(ref))
             self.flush()
             if not window:
                 return
             while window:
-                found: bytes | Corrupt
-                try:
-                    found = self.take(window.popleft())
-                except Corrupt as error:
-                    found = error
-                yield found
+                yield self._present(window.popleft())
+
+    def _present(self, item: Wanted | Corrupt) -> bytes | Corrupt:
+        if isinstance(item, Corrupt):
+            return item
+        try:
+            return self.take(item)
+        except Corrupt as error:
+            return error

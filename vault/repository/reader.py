@@ -62,14 +62,18 @@ class SnapshotReader:
         Raises Corrupt at the end, after all that can be read, where pages are damaged.
         """
         damage: list[Corrupt] = []
-        gaps: list[list[bytes]] = []  # a lost page's first path, and where reading went on
-        for stored in join_rows(self._rows(under, damage, gaps)):
-            if gaps and len(gaps[-1]) == 1:
-                gaps[-1].append(stored.path)
+        gaps: list[str] = []
+        last, met = None, 0
+        for stored in join_rows(self._rows(under, damage)):
+            if len(damage) > met:
+                gaps.append(_gap(last, stored.path))
+            last, met = stored.path, len(damage)
             if _lies_under(stored.path, under):
                 yield stored
             elif order_key(stored.path) > order_key(under):
                 break
+        if len(damage) > met:
+            gaps.append(_gap(last, None))
         if damage:
             raise _lost(damage, gaps)
 
@@ -109,41 +113,32 @@ class SnapshotReader:
     def _ahead(self, kind: ChunkKind) -> Readahead:
         return Readahead(self._source, kind, self._threads)
 
-    def _rows(
-        self, under: bytes, damage: list[Corrupt], gaps: list[list[bytes]]
-    ) -> Iterator[StoredEntry]:
-        """The rows of all pages; one that cannot be read costs its own, and leaves a gap."""
-        firsts = deque[bytes]()
-
-        def refs() -> Iterator[ChunkRef]:
-            for first, page in self._page_refs(under, damage):
-                firsts.append(first)
-                yield page
-
-        for body in self._ahead(ChunkKind.PAGE).all(refs()):
-            first = firsts.popleft()
+    def _rows(self, under: bytes, damage: list[Corrupt]) -> Iterator[StoredEntry]:
+        """The rows of all pages, in order; one that cannot be read costs its own."""
+        for body in self._ahead(ChunkKind.PAGE).all(self._page_refs(under)):
             try:
                 yield from read_page(_insist_whole(body))
             except Corrupt as error:
                 damage.append(error)
-                if not gaps or len(gaps[-1]) == 2:
-                    gaps.append([first])
 
-    def _page_refs(self, under: bytes, damage: list[Corrupt]) -> Iterator[tuple[bytes, ChunkRef]]:
-        """The pages that may hold `under` and what is below it, each with its first path."""
+    def _page_refs(self, under: bytes) -> Iterator[ChunkRef | Corrupt]:
+        """The pages that may hold `under` and what is below it."""
         target = order_key(under)
-        former: tuple[bytes, ChunkRef] | None = None
-        bodies = self._ahead(ChunkKind.TABLE).all(self._table_refs())
-        for first, page in _ordered(bodies, damage):
+        former: ChunkRef | None = None
+        for row in _ordered(self._ahead(ChunkKind.TABLE).all(self._table_refs())):
+            if isinstance(row, Corrupt):
+                yield row
+                continue
+            first, page = row
             if order_key(first) < target:
-                former = first, page
+                former = page
                 continue
             if former is not None:
                 yield former
                 former = None
             if not _lies_under(first, under):
                 return
-            yield first, page
+            yield page
         if former is not None:
             yield former
 
@@ -160,30 +155,30 @@ def _insist_whole(body: bytes | Corrupt) -> bytes:
     return body
 
 
-def _lost(damage: list[Corrupt], gaps: list[list[bytes]]) -> Corrupt:
-    """What the pages that cannot be read have cost, by the paths between which it lay."""
-    told = [f"from “{_shown(gap[0])}” on, {_until(gap)}" for gap in gaps[:_GAPS]]
-    told += [f"and in {len(gaps) - _GAPS} more places"] if len(gaps) > _GAPS else []
-    return Corrupt(
-        f"{len(damage)} page(s) of the manifest are lost, and the entries in them: "
-        f"{'; '.join([*told, damage[0].message])}",
-        safe="All other entries can be read.",
-        hint="Take what is missing from another snapshot of the volume.",
-    )
-
-
-def _until(gap: list[bytes]) -> str:
-    return f"up to “{_shown(gap[1])}”" if len(gap) == 2 else "to the end"
+def _gap(last: bytes | None, following: bytes | None) -> str:
+    """Where entries are missing: after and before which path."""
+    told = [f"after “{_shown(last)}”"] if last is not None else []
+    told += [f"before “{_shown(following)}”"] if following is not None else []
+    return " and ".join(told or ["everywhere"])
 
 
 def _shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace") or "."
 
 
-def _ordered(
-    bodies: Iterable[bytes | Corrupt], damage: list[Corrupt]
-) -> Iterator[tuple[bytes, ChunkRef]]:
-    """The rows of a page table, up to the first that is out of order.
+def _lost(damage: list[Corrupt], gaps: list[str]) -> Corrupt:
+    """What the pages that cannot be read have cost."""
+    more = [f"in {len(gaps) - _GAPS} more places"] if len(gaps) > _GAPS else []
+    return Corrupt(
+        f"{len(damage)} page(s) of the manifest are lost, and all entries "
+        f"{'; '.join([*gaps[:_GAPS], *more])}: {damage[0].message}",
+        safe="All other entries can be read.",
+        hint="Take what is missing from another snapshot of the volume.",
+    )
+
+
+def _ordered(bodies: Iterable[bytes | Corrupt]) -> Iterator[tuple[bytes, ChunkRef] | Corrupt]:
+    """The rows of a page table, up to the first that is out of order; of lost parts, why.
 
     So no page is met twice: a table that repeats them would never come to an end.
     """
@@ -192,14 +187,14 @@ def _ordered(
         try:
             rows = read_table(_insist_whole(body))
         except Corrupt as error:
-            damage.append(error)
+            yield error
             continue
         for first, page in rows:
             key, place = order_key(first), (page.place.pack, page.place.number)
             if key > last:
                 last, met = key, set()
             if key < last or place in met:
-                damage.append(Corrupt("the page table is out of order"))
+                yield Corrupt("the page table is out of order")
                 return
             met.add(place)
             yield first, page
