@@ -2,7 +2,7 @@
 
 For every damage the table says what becomes of the newest snapshot. Whatever it is, no wrong byte
 comes out, of the library or of scripts/rescue.py. The damaged repositories are made at test time
-from the newest version that is frozen: it is damaged in every way, former ones are not.
+from the newest version that is frozen; test_every_damage.py damages the former ones, too.
 """
 
 from __future__ import annotations
