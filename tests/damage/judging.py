@@ -260,9 +260,13 @@ def run(origin: Origin, place: Place, cases: Iterable[Damage], examine: Examine)
 
 
 def names_a_cause(damage: Damage, error: str, snapshot: str) -> bool:
-    """Whether an error tells what is damaged: an object, or the session whose keys it held."""
-    causes = {"charter"} if damage.kind == "charter" else set(damage.changes)
+    """Whether an error tells what is damaged: an object, or the session whose keys it held.
+
+    Of what is gone without a trace only what was asked for can be named.
+    """
+    gone = None in damage.changes.values()
+    causes = {*damage.changes}
     causes |= {key.split("/")[1][:31] for key in causes if key.startswith("keys/")}
-    gone = [key for key, data in damage.changes.items() if data is None]
-    causes |= {snapshot} if damage.kind == "snapshots" and gone else set()
+    causes |= {snapshot} if gone and damage.kind == "snapshots" else set()
+    causes |= {"no vault with this root key"} if gone and damage.kind == "charter" else set()
     return any(cause in error for cause in causes)

@@ -71,7 +71,7 @@ def _piece(ref: list[Any]) -> Piece:
 
 
 def lost(held: Held, objects: Objects, changes: Changes) -> set[bytes]:
-    """The paths that no reader can bring back any more."""
+    """The paths that no reader brings back: they, their file or a folder above them are lost."""
 
     def is_broken(piece: Piece) -> bool:
         data = changes.get(piece.pack, objects[piece.pack]) or b""
@@ -79,7 +79,14 @@ def lost(held: Held, objects: Objects, changes: Changes) -> set[bytes]:
         return data[piece.start : piece.end] != whole or keys_lost(piece.session, objects, changes)
 
     gone = {path for path, pieces in held.pieces.items() if any(map(is_broken, pieces))}
-    return gone | {path for path, link in held.links.items() if link in gone}
+    gone |= {path for path, link in held.links.items() if link in gone}
+    return gone | {path for path in held.pieces if not gone.isdisjoint(_above(path))}
+
+
+def _above(path: bytes) -> list[bytes]:
+    """The folders that a path lies in, but for the root, which every restore makes."""
+    parts = path.split(b"/")
+    return [b"/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def keys_lost(session: str, objects: Objects, changes: Changes) -> bool:
