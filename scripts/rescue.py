@@ -112,7 +112,7 @@ class Vault:
                 if blake3(data).hexdigest() == key[-64:]:
                     whole[key] = True
                     yield key, data, at
-        print(*(f"damaged: {key}\n" for key in whole if not whole[key]), end="", file=sys.stderr)
+        sys.stderr.writelines(f"damaged: {key}\n" for key in whole if not whole[key])
 
     def records(self, prefix: str, kind: str) -> Iterator[Record]:
         """What is signed by whom the charter allows [3, 5]; the rest is told and passed over."""
@@ -272,7 +272,7 @@ def restore(vault: Vault, record: Record, to: str) -> int:
             dress(os.path.join(root, path), entry)
         except OSError as error:
             lost.append(f"{os.fsdecode(path)!r}: {error!r}")
-    print(*(f"not whole: {text}\n" for text in lost), end="", file=sys.stderr)
+    sys.stderr.writelines(f"not whole: {text}\n" for text in lost)
     return 3 if lost else 0
 
 def main() -> int:

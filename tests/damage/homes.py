@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from vault.audit.checkpoint import Checkpoint, origin_of, sign_checkpoint
 from vault.clock import SystemClock
 from vault.errors import VaultError
 from vault.library import Vault
 from vault.lifecycle.due import Task
+from vault.operations.amend import record_lock
 from vault.operations.enroll import Enrolment
 from vault.operations.items import RestoreRequest, VolumeItem
 from vault.operations.tokens import TokenWish
 from vault.operations.uptime import accumulated_uptime
+from vault.repository.stamps import put_stamp
 from vault.testing.trees import Tree, read_tree
+
+SEED: Final = os.environ.get("VAULT_TEST_SEED") or (
+    "ci" if os.environ.get("CI") else secrets.token_hex(4)
+)
+"""What damage is drawn by."""
 
 Files = dict[str, bytes]
 """Paths below a home, and their bytes."""
@@ -71,6 +80,22 @@ class Site:
         if (self.root / "srv" / "other").exists():
             self.held_at.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.rename(self.root / "srv" / "other", self.held_at)
+
+    def keep_store(self) -> None:
+        """From now on the store is laid as it is now."""
+        shutil.rmtree(self.store)
+        shutil.move(self.root / "store", self.store)
+
+    def objects(self) -> dict[str, bytes]:
+        """What the store holds before it is damaged."""
+        root = self.store / "objects"
+        paths = [path for path in sorted(root.rglob("*")) if path.is_file()]
+        return {p.relative_to(root).as_posix(): p.read_bytes() for p in paths if "~" not in p.name}
+
+    @property
+    def vault(self) -> str:
+        """The vault's id."""
+        return self.homes[0]["vault.id"].decode().strip()
 
     def ask(self) -> dict[str, Told]:
         """Everything that a person might want of this home, in one go; the order matters."""
@@ -164,3 +189,15 @@ def read_home(home: Path) -> Files:
         for path in sorted(home.rglob("*"))
         if path.is_file()
     }
+
+
+def stamp_with(vault: Vault, reply: bytes) -> None:
+    """Store a time stamp of this host's log as it is now, by a service that never was asked."""
+    unit = vault._writing
+    log = unit.signer.key_id
+    head = unit.catalog.audit.head(log)
+    assert head is not None
+    checkpoint = Checkpoint(origin_of(unit.charter.vault, log), head.size, head.root())
+    told = checkpoint, sign_checkpoint(checkpoint, unit.signer), reply
+    lock = record_lock(unit.reader.now())
+    put_stamp(unit.store, unit.signer, unit.charter.vault, told, lock)

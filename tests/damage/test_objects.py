@@ -1,50 +1,57 @@
 """Stored objects, damaged or gone, judged without the kit: verify names each, and what destroys
-stops. What a restore makes of them is P7's and the frozen repository's.
+stops. What a restore makes of them is P7's and the frozen repositories'.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterator
-from pathlib import Path
+import re
+from datetime import timedelta
 
 import pytest
 
-from tests.damage.homes import Site, make_site
-from tests.promises.forgeries import draw, flipped
+from tests.damage.homes import SEED, Site, make_site, stamp_with
+from tests.damage.kinds import KINDS, MEANINGLESS, listed
+from tests.damage.matrix import Changes, damages, of_kinds, one_of_each, some
 from vault.errors import PurgeRefused
 from vault.library import Vault
+from vault.operations import auditing
+from vault.repository import collector
+from vault.store import names
 
-KINDS = ("audit", "charter", "events", "index", "keys", "packs", "snapshots")
-SEED = os.environ.get("VAULT_TEST_SEED") or ("ci" if os.environ.get("CI") else secrets.token_hex(4))
+LATER = {"cut", "gap", "missing", "unlogged"}
+"""What may be said of others than the damaged object: that it is referred to, and not there."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """With two charters, and what an attestation leaves behind."""
+    """With two charters, two time stamps, and what an attestation leaves behind."""
     site = make_site(tmp_path_factory.mktemp("site"))
     site.lay(site.homes[1])
     with Vault.open(site.home) as vault:
+        stamp_with(vault, b"the first reply")
         vault.key_add(
             "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg", kit=site.kit
         )
         vault.attest()
-    os.rename(site.root / "store-as-it-was", site.root / "store-as-it-once-was")
-    os.rename(site.root / "store", site.root / "store-as-it-was")
+        stamp_with(vault, b"the second reply")
+    site.keep_store()
+    assert of_kinds(site.objects()).keys() >= {*KINDS}
+    assert all(len(of_kinds(site.objects())[kind]) > 1 for kind in KINDS)
     return site
 
 
-def stored(site: Site) -> Iterator[tuple[str, Path]]:
-    """(key, its file) of one object of each kind, drawn by the seed."""
-    root, kinds = site.store / "objects", dict[str, list[Path]]()
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and "~" not in path.name:
-            kinds.setdefault(path.relative_to(root).parts[0], []).append(path)
-    assert kinds.keys() >= set(KINDS)
-    for kind, paths in kinds.items():
-        path = paths[draw(f"{SEED} {kind}", len(paths))]
-        yield path.relative_to(root).as_posix(), path
+@pytest.fixture(autouse=True)
+def _no_event_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For its entry: what was stored here a moment ago is judged like anything else."""
+    monkeypatch.setattr(auditing, "_SETTLING", timedelta(0))
+
+
+def test_every_kind_of_object_is_among_those_that_are_damaged() -> None:
+    """Those of docs/format.md, which lists what the code knows."""
+    in_code = re.findall(r"^ {4}([a-z]+)/<", names.__doc__ or "", re.MULTILINE)
+    collected = {prefix.removesuffix("/") for prefix in collector._PREFIXES}
+    assert listed() == set(in_code) == collected == {*KINDS, *MEANINGLESS}
 
 
 def found(site: Site) -> dict[str, set[str]]:
@@ -55,21 +62,48 @@ def found(site: Site) -> dict[str, set[str]]:
     return {path: {f.what for f in findings if f.path == path} for path in paths}
 
 
+def change(site: Site, changes: Changes) -> None:
+    """As a failing medium would: with the dates that they have."""
+    for key, data in changes.items():
+        path = site.root / "store" / "objects" / key
+        times = path.stat()
+        path.unlink()
+        if data is not None:
+            path.write_bytes(data)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("most", [2, pytest.param(None, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_object_is_named(site: Site, kind: str) -> None:
-    """One bit of it is enough; nothing else is accused, but what refers to it."""
-    key = next(key for key, _ in stored(site) if key.startswith(f"{kind}/"))
+def test_a_damaged_object_is_named(site: Site, kind: str, most: int | None) -> None:
+    """Nothing else is accused, but what refers to it."""
+    objects = site.objects()
+    every = damages(objects, site.vault, SEED)
+    cases = [d for d in every if d.kind == kind and not {*d.changes.values()} & {None}]
+    cases = [damage for damage in cases if damage.changes.keys() <= objects.keys()]
+    if most:
+        cases = some(one_of_each(cases, SEED), SEED, most)
     site.lay(site.homes[1])
     assert not found(site)
-    path = site.root / "store" / "objects" / key
-    data, times = path.read_bytes(), path.stat()
-    path.chmod(0o644)
-    path.write_bytes(flipped(data, draw(f"{SEED} bit {key}", len(data) * 8)))
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    words = found(site)
-    assert words[key] & {"damaged", "unreadable"}, f"VAULT_TEST_SEED={SEED}"
-    others = {word for other in words if other != key for word in words[other]}
-    assert others <= {"cut", "gap", "missing", "unlogged"}  # the last once an event is a minute old
+    for damage in cases:
+        site.lay(site.homes[1])
+        change(site, damage.changes)
+        words, hint = found(site), f"{damage.how}: {damage.what}, VAULT_TEST_SEED={SEED}"
+        altered = {key for key, data in damage.changes.items() if data != objects[key]}
+        assert all(words[key] & {"damaged", "unreadable"} for key in altered), hint
+        others = {word for key in words.keys() - altered for word in words[key]}
+        assert others <= LATER, hint
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"index", "stamps"}))
+def test_an_object_that_is_gone_is_missed_by_its_host(site: Site, kind: str) -> None:
+    """An index is a cache, and time stamps have a test of their own."""
+    site.lay(site.homes[1])
+    assert not found(site)
+    key = of_kinds(site.objects())[kind][-1]
+    change(site, {key: None})
+    missed = [key] if kind in ("packs", "snapshots", "events") else [key[:-65], "events/", "audit/"]
+    assert any(path.startswith(tuple(missed)) for path in found(site))
 
 
 def test_an_older_charter_is_noticed_where_a_newer_one_was_seen(site: Site) -> None:

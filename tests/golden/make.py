@@ -1,8 +1,9 @@
-"""Makes the repository that is frozen: every kind of entry, three snapshots, a tombstone, a log."""
+"""Makes the repository that is frozen: every kind of entry and of object, three snapshots."""
 
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -13,10 +14,13 @@ from typing import Final
 
 import msgspec
 
+from tests.tsa import Authority, make_authority
+from vault.audit.checkpoint import Checkpoint, origin_of, sign_checkpoint
 from vault.audit.entry import Caller, EntryKind, encode_entry
 from vault.audit.entry import Entry as AuditEntry
 from vault.audit.merkle import Frontier, leaf_hash
 from vault.audit.segment import write_segment
+from vault.codec import timestamp
 from vault.codec.digest import plain_digest
 from vault.codec.keyring import RecoveryKit, SigningKey, WriterKeys, new_identity
 from vault.ids import new_id
@@ -29,6 +33,7 @@ from vault.repository.charter import Charter, EnvironmentTerms, Member, store_ch
 from vault.repository.index import LocalIndex
 from vault.repository.journal import append_event
 from vault.repository.snapshot import SnapshotRecord
+from vault.repository.stamps import put_stamp
 from vault.repository.writer import Recording, VolumeFacts, WriterParts
 from vault.store.address import parse_address
 from vault.store.directory import establish, open_at
@@ -190,6 +195,13 @@ class Maker:
         self.log = self.log.grown(map(leaf_hash, leaves))
         self.waiting.clear()
 
+    def stamp(self, service: Authority) -> None:
+        """Let a service see the log as it is, and store its answer."""
+        checkpoint = Checkpoint(origin_of(VAULT, WRITER.key_id), self.log.size, self.log.root())
+        note = sign_checkpoint(checkpoint, WRITER)
+        reply = service.answer(timestamp.make_query(note.encode()).der)
+        put_stamp(self.store, WRITER, VAULT, (checkpoint, note, reply), self.until)
+
     def record(
         self, tree: Tree, parent: SnapshotRecord | None, final_for: str = ""
     ) -> SnapshotRecord:
@@ -215,10 +227,11 @@ class Maker:
 
 
 def make(folder: Path) -> None:
-    """Make everything below `folder`: `store`, `recovery.kit`."""
-    maker = Maker(folder)
+    """Make everything below `folder`: `store`, `recovery.kit`, `tsa-root.pem`."""
+    maker, service = Maker(folder), make_authority()
     maker.tell(EventType.VOLUME_ADDED, details={"location": "/golden"})
     maker.commit()
+    maker.stamp(service)
     one = maker.record(TREES[0], None)
     two = maker.record(TREES[1], one)
     maker.enter(EntryKind.REQUEST, verb="delete", decision="allow", reason="golden", task="G-1")
@@ -230,6 +243,9 @@ def make(folder: Path) -> None:
     maker.tell(EventType.FINAL_SNAPSHOT, tombstone=TOMBSTONE, details=details)
     maker.enter(EntryKind.FROZEN, name="deploy-bot", reason="golden")
     maker.commit()
+    maker.stamp(service)
+    shutil.copy(service.root, folder / "tsa-root.pem")
+    shutil.rmtree(service.folder)
 
 
 def describe(tree: Iterator[tuple[Entry, bytes]]) -> list[str]:
@@ -250,7 +266,7 @@ def main(number: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder))
         with tarfile.open(frozen, "w:gz", format=tarfile.PAX_FORMAT) as tar:
-            for name in ("recovery.kit", "store"):
+            for name in ("recovery.kit", "store", "tsa-root.pem"):
                 tar.add(Path(folder, name), name)
     lines = {f"{n}": describe(iter(tree.values())) for n, tree in enumerate(TREES, 1)}
     text = msgspec.json.format(msgspec.json.encode(lines), indent=1)

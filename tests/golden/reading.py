@@ -28,6 +28,7 @@ from vault.repository.journal import StoredEvent, read_events
 from vault.repository.reader import SnapshotReader
 from vault.repository.sessions import SessionRing
 from vault.repository.snapshot import SnapshotRecord, list_snapshots
+from vault.repository.stamps import StoredStamp, read_stamps
 from vault.store.address import parse_address
 from vault.store.directory import DirectoryStore, open_at
 from vault.testing.clock import ManualClock
@@ -81,6 +82,10 @@ class Golden:
     def events(self) -> list[StoredEvent]:
         """All that are authentic."""
         return list(read_events(self.store, self.charter(), self.tampering))
+
+    def stamps(self) -> list[StoredStamp]:
+        """All that are authentic."""
+        return list(read_stamps(self.store, self.charter(), self.tampering))
 
     def entries(self) -> list[AuditEntry]:
         """Those of the audit log; what is not as one writer's log is, is noted."""

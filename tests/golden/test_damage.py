@@ -2,7 +2,7 @@
 
 For every damage the table says what becomes of the newest snapshot. Whatever it is, no wrong byte
 comes out, of the library or of scripts/rescue.py. The damaged repositories are made at test time
-from the newest version that is frozen: it is damaged in every way, former ones are not.
+from the newest version that is frozen; test_every_damage.py damages the former ones, too.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from vault.errors import VaultMissing
 from vault.provider import Kind
 from vault.repository.audit_log import seal_segment, stem
 from vault.repository.charter import store_charter
+from vault.repository.pack import ChunkRef
 from vault.store.names import digest_of, named
 from vault.testing.clock import START
 
@@ -79,7 +80,7 @@ def kept_packs(golden: Golden, kind: str) -> list[Path]:
     record = golden.snapshots()[-1]
     with golden.reader(record) as reader:
         data = {e.chunk.head.digest.hex() for s in reader.entries() for e in s.extents}
-        pages = {ref.head.digest.hex() for ref in reader._page_refs(b"", [])}
+        pages = {r.head.digest.hex() for r in reader._page_refs(b"") if isinstance(r, ChunkRef)}
         table = {ref.head.digest.hex() for ref in reader._table_refs()}
     chosen = {"data": data, "pages": pages - data, "table": table - pages}[kind]
     paths = [path for path in objects(golden, "packs/") if path.name in chosen]

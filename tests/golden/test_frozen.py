@@ -13,8 +13,12 @@ import pytest
 from tests.golden.make import KEYS, TOMBSTONE
 from tests.golden.reading import RESCUE, VERSIONS, Golden, differences, expected, present
 from vault.audit.entry import EntryKind
+from vault.audit.line import Line
+from vault.codec.timestamp import read_certificates
 from vault.lifecycle.event import EventType
+from vault.operations.stamp import check as check_stamps
 from vault.progress import Silent
+from vault.repository.audit_log import read_segments
 from vault.repository.checker import CheckTerms, check
 from vault.repository.index import LocalIndex
 from vault.repository.index_objects import sync_index
@@ -64,6 +68,20 @@ def test_the_audit_log_is_whole(golden: Golden) -> None:
     assert [entry.kind for entry in entries if entry.kind is not EntryKind.TRANSITION] == (
         [EntryKind.REQUEST, EntryKind.FROZEN] if golden.version != "v1" else []
     )
+    assert golden.tampering == []
+
+
+def test_the_time_stamps_count(golden: Golden) -> None:
+    """By the certificate that was valid then; of the time of v1 and v2 there were none."""
+    line, stamps = Line(""), golden.stamps()
+    for stored in read_segments(golden.store, golden.charter(), golden.tampering):
+        line.add(stored.key, stored.segment)
+    assert len(stamps) == (0 if golden.version in ("v1", "v2") else 2)
+    if stamps:
+        trusted = read_certificates((golden.folder / "tsa-root.pem").read_bytes())
+        found = check_stamps(stamps, trusted, {stamps[0].log: line.root_at})
+        assert found.findings == []
+        assert found.covered[stamps[0].log][0] == line.size
     assert golden.tampering == []
 
 

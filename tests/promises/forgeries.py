@@ -59,9 +59,11 @@ def newcomers(vault: str, stored: dict[str, bytes]) -> Iterator[tuple[str, bytes
         "index": f"{new_id('sess', now)}-000000",
         "snapshots": new_id("snap", now),
         "events": new_id("evt", now),
+        "audit": f"{10**11:012}",
+        "stamps": f"{10**11:012}",
     }
-    for kind, name in fresh.items():
-        key = max(key for key in stored if key.startswith(f"{kind}/"))
+    for key in filter(None, (max(_of(kind, stored), default="") for kind in fresh)):
+        name = fresh[key.partition("/")[0]]
         folder = key.rpartition("/")[0]
         for data in (forged(vault, stored[key]), stored[key], secrets.token_bytes(500)):
             yield named(f"{folder}/{name}", data), data
@@ -76,6 +78,10 @@ def newcomers(vault: str, stored: dict[str, bytes]) -> Iterator[tuple[str, bytes
     assert digest is not None
     yield f"packs/{digest[:2]}/{digest}", data
     yield "packs/zz/stray", b"no digest in its name"
+
+
+def _of(kind: str, stored: dict[str, bytes]) -> list[str]:
+    return [key for key in stored if key.startswith(f"{kind}/")]
 
 
 def flipped(data: bytes, bit: int) -> bytes:

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tests.damage.homes import stamp_with
+from tests.damage.kinds import KINDS
+from tests.damage.matrix import of_kinds
 from tests.promises.clocks import wait_for_the_hour
 from tests.promises.forgeries import laid_over, newcomers
 from tests.promises.rescuing import rescue, unlike
@@ -71,6 +74,7 @@ def attacked(rgw_bucket: RgwBucket, tmp_path: Path) -> Attacked:
         trees[vault.snapshot("db").id] = read_tree(scene.source)
         (scene.source / "added").write_bytes(secrets.token_bytes(300_000))
         trees[vault.snapshot("db").id] = read_tree(scene.source)
+        stamp_with(vault, b"what a service answered")
         before = read_tree(gone)
         vault.delete("gone", reason="to be listed as a tombstone")
         for duty in vault.due():
@@ -81,6 +85,7 @@ def attacked(rgw_bucket: RgwBucket, tmp_path: Path) -> Attacked:
     listed = _listed(scene)
     assert [len(items) for items in listed] == [2, 3, 1]
     found = {v["Key"].removeprefix("main/"): v["VersionId"] for v in scene.versions()}
+    assert of_kinds(found).keys() == {*KINDS}
     attack = Attacked(scene, found, trees, listed)
     attack.beside.update(_lay(scene, found))
     return attack
@@ -134,20 +139,25 @@ def test_lists_restores_and_reports_as_before(attacked: Attacked, tmp_path: Path
         assert not what & {"missing", "damaged", "unlocked", "gap", "fork"}
         assert attacked.authentic.keys() - found == set()
         assert _to_be_noticed(attacked, deep=bool(words)) - found == set()
+    done = scene.run("audit", "verify", "--json")
+    assert done.returncode == 3, done.stderr
+    found = {finding["path"] for finding in answer(done)[0]["findings"]}
+    laid = {*attacked.authentic, *attacked.beside}
+    assert {key for key in laid if key.startswith(("audit/", "stamps/"))} <= found
 
 
 def _to_be_noticed(attacked: Attacked, *, deep: bool) -> set[str]:
     """What stands beside the objects and is believed by nobody.
 
-    Keys and indexes that no snapshot needs are read by --deep alone; packs cannot be judged without
-    their keys, and a true record of those under another name is not looked at.
+    Keys and indexes that no snapshot needs, and the audit log, are read by --deep alone; packs
+    cannot be judged without their keys; true records under another name are not looked at there.
     """
     found = set()
     for key, ours in attacked.beside.items():
         kind = key.partition("/")[0]
         if kind in ("charter", "snapshots", "events"):
             found.add(key)
-        if kind in ("keys", "index") and deep and not ours:
+        if kind in ("keys", "index", "audit", "stamps") and deep and not ours:
             found.add(key)
     return found
 

@@ -63,7 +63,7 @@ def verify(unit: ReadUnit, roots: Path | None = None) -> AuditReport:
     found += _unlogged(events, logs, now - _SETTLING)
     found += _missing(events, logs, now - _SETTLING)
     found += _compared(unit, logs)
-    found += stamped.findings
+    found += [*stamped.findings, *stamp.gone(unit, stamps)]
     return AuditReport(
         entries=sum(log.line.size for log in logs.values()),
         logs=tuple(_log_item(unit, log, stamped) for log in logs.values()),

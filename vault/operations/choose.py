@@ -8,7 +8,7 @@ from typing import Final
 
 from vault.catalog.snapshots import row_of
 from vault.clock import format_time
-from vault.errors import SnapshotUnknown, TombstoneUnknown, VolumeUnknown
+from vault.errors import Corrupt, SnapshotUnknown, TombstoneUnknown, VolumeUnknown
 from vault.operations.unit import ReadUnit
 from vault.provider import Finding
 from vault.repository.snapshot import SnapshotRecord, list_snapshots, read_snapshot
@@ -24,9 +24,13 @@ def choose(
     With `at`, the newest snapshot of the volume that was stored by then. Of a tombstone, the final
     snapshot, or else the newest of its volume. With `settled`, what a restore saved of the state
     that it was to replace is no newest one: the same restore again means the same snapshot.
-    Raises SnapshotUnknown, IdAmbiguous.
+    Raises SnapshotUnknown, IdAmbiguous, and Corrupt where its object is damaged.
     """
-    key = _key(unit, what.removesuffix("@latest"), at)
+    try:
+        key = _key(unit, what.removesuffix("@latest"), at)
+    except SnapshotUnknown:
+        _insist_undamaged(unit, what)
+        raise
     record = read_snapshot(unit.reader, unit.charter, key, unit.tampering)
     if settled and record.header.saved_for and not _is_named(what, record):
         key = _restored_over(unit, record)
@@ -47,6 +51,23 @@ def unread_since(unit: ReadUnit, what: str, record: SnapshotRecord) -> Iterator[
         newer = found.key.startswith(stem) and found.key > f"{stem}{header.id}~"
         if newer and found.what in _UNREAD:
             yield Finding("newer-unread", found.key.encode(), found.detail)
+
+
+def _insist_undamaged(unit: ReadUnit, what: str) -> None:
+    """Tell a snapshot that cannot be read from one that is not there. Raises Corrupt.
+
+    Of which environment it is, nobody can say: so only to those who see all of them.
+    """
+    if not what.startswith("snap_") or unit.catalog.environment:
+        return
+    for found in unit.tampering:
+        place, _, name = found.key.rpartition("/")
+        if place.startswith("snapshots/") and name.startswith(what) and found.what in _UNREAD:
+            raise Corrupt(
+                f"snapshot {name.partition('-')[0]} cannot be read: {found.detail}",
+                safe="Nothing was changed; other snapshots of the volume are not concerned.",
+                hint="Take another one: vault snapshots; see what else is damaged: vault verify",
+            )
 
 
 def _is_named(what: str, record: SnapshotRecord) -> bool:
@@ -70,7 +91,15 @@ def _key(unit: ReadUnit, what: str, at: datetime | None) -> str:
     try:
         return _newest(unit, unit.catalog.volumes.resolve(what).id, what, at)
     except VolumeUnknown:
-        return _by_prefix(unit, what)
+        volume = _told_by_snapshots(unit, what)
+        return _newest(unit, volume, what, at) if volume else _by_prefix(unit, what)
+
+
+def _told_by_snapshots(unit: ReadUnit, name: str) -> str:
+    """The volume whose snapshots are called so, where the events that tell of it are lost."""
+    rows = [] if unit.catalog.environment else unit.catalog.snapshots.all()
+    volumes = {row.volume for row in rows if name in (row.volume, row.volume_name)}
+    return volumes.pop() if len(volumes) == 1 else ""
 
 
 def _by_prefix(unit: ReadUnit, what: str) -> str:

@@ -5,7 +5,7 @@ What has a time stamp cannot be written anew later, not even by whoever holds al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from vault.messenger.post import post_within
 from vault.operations.amend import record_lock
 from vault.operations.items import FindingItem
 from vault.operations.unit import ReadUnit, WriteUnit
-from vault.repository.stamps import StoredStamp, put_stamp
+from vault.repository.stamps import PREFIX, StoredStamp, put_stamp
 
 _STAMPED: Final = "stamped:"  # and the log: how many entries the newest time stamp covers
 
@@ -80,6 +80,20 @@ def check(
                 found.covered.get(one.log, (0, at)), (one.checkpoint.size, at)
             )
     return found
+
+
+def gone(unit: ReadUnit, stamps: Iterable[StoredStamp]) -> Iterator[FindingItem]:
+    """Time stamps that this host has stored and the store does not show any more."""
+    newest: dict[str, int] = {}
+    for one in stamps:
+        newest[one.log] = max(newest.get(one.log, 0), one.checkpoint.size)
+    for log in unit.catalog.audit.heads():
+        seen, shown = int(unit.catalog.meta.get(_STAMPED + log) or 0), newest.get(log, 0)
+        if seen > shown:
+            detail = (
+                f"this host has had {seen} entries stamped, the store's time stamps show {shown}"
+            )
+            yield FindingItem(what="missing", path=f"{PREFIX}{log}/", detail=detail)
 
 
 def trusted_for(unit: ReadUnit, file: Path | None) -> Trusted | None:

@@ -141,8 +141,9 @@ def load_latest(
         if number is not None:
             signed.setdefault(number, []).append(verified)
     if not signed:
+        damaged = [n.detail for n in notes if n.key.startswith(PREFIX) and n.what == "unreadable"]
         raise VaultMissing(
-            f"no vault with this root key is in {reader.address}",
+            ": ".join([f"no vault with this root key is in {reader.address}", *damaged[:1]]),
             safe="Nothing was changed.",
             hint="Check the store's URL and that the recovery kit is this vault's.",
         )

@@ -10,7 +10,8 @@ from typing import Final
 
 from vault import limits
 from vault.codec.buffers import Buffer
-from vault.errors import Corrupt, ObjectMissing, VaultError
+from vault.codec.keyring import SessionKeys
+from vault.errors import Corrupt, ObjectMissing, Unauthentic, VaultError
 from vault.repository.authentic import TamperingLog, read_verified
 from vault.repository.pack import ChunkKind, ChunkRef, open_chunk
 from vault.repository.sessions import SessionRing
@@ -37,6 +38,7 @@ class ChunkSource:
         self._tampering = tampering
         self._versions: dict[bytes, str] = {}
         self._damaged: set[bytes] = set()
+        self._keyless: dict[str, str] = {}  # sessions, and why nobody can open what is theirs
         self._guard = threading.Lock()
 
     def fetch(self, wanted: Sequence[Wanted], kind: ChunkKind) -> None:
@@ -63,12 +65,25 @@ class ChunkSource:
             return b""  # hidden or gone: the rescue tells which
 
     def _open(self, ref: ChunkRef, kind: ChunkKind, ciphertext: Buffer) -> bytes:
-        keys = self._ring.key(ref.head.session, writer=self._writer)
+        keys = self._keys(ref.head.session)
         return open_chunk(keys, self._vault, ref, kind=kind, ciphertext=ciphertext)
+
+    def _keys(self, session: str) -> SessionKeys:
+        """Raises Corrupt where they are lost: that costs what the session stored, and no more."""
+        if session not in self._keyless:
+            try:
+                return self._ring.key(session, writer=self._writer)
+            except (Corrupt, ObjectMissing, Unauthentic) as error:
+                self._keyless[session] = error.message
+        raise Corrupt(
+            self._keyless[session],
+            hint="Restore the rest, or take what is missing from another snapshot.",
+        )
 
     def _rescue(self, ref: ChunkRef, kind: ChunkKind) -> bytes:
         pack, place = ref.place.pack, ref.place
         key = pack_key(pack.hex())
+        self._keys(ref.head.session)
         with self._guard:
             if pack not in self._versions and pack not in self._damaged:
                 try:
@@ -183,20 +198,23 @@ class Readahead:
             _, old = self._idle.popitem(last=False)
             self._idle_bytes -= old.ref.place.raw_length
 
-    def all(self, refs: Iterable[ChunkRef], damage: list[Corrupt]) -> Iterator[bytes]:
-        """The chunks of `refs`, in order; the errors of those that are damaged go to `damage`."""
+    def all(self, refs: Iterable[ChunkRef | Corrupt]) -> Iterator[bytes | Corrupt]:
+        """The chunks of `refs`, in order; errors stand where something is lost."""
         coming = iter(refs)
-        window: deque[Wanted] = deque()
+        window: deque[Wanted | Corrupt] = deque()
         while True:
             while self.room and (ref := next(coming, None)) is not None:
-                window.append(self.want(ref))
+                window.append(ref if isinstance(ref, Corrupt) else self.want(ref))
             self.flush()
             if not window:
                 return
             while window:
-                try:
-                    data = self.take(window.popleft())
-                except Corrupt as error:
-                    damage.append(error)
-                else:
-                    yield data
+                yield self._present(window.popleft())
+
+    def _present(self, item: Wanted | Corrupt) -> bytes | Corrupt:
+        if isinstance(item, Corrupt):
+            return item
+        try:
+            return self.take(item)
+        except Corrupt as error:
+            return error

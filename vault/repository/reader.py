@@ -21,6 +21,7 @@ from vault.repository.snapshot import SnapshotRecord, read_body
 from vault.store.contract import Reader
 
 _FETCHERS: Final = 4
+_GAPS: Final = 8  # told of one by one, where pages are lost
 
 
 class SnapshotReader:
@@ -61,22 +62,20 @@ class SnapshotReader:
         Raises Corrupt at the end, after all that can be read, where pages are damaged.
         """
         damage: list[Corrupt] = []
-        pages = self._ahead(ChunkKind.PAGE).all(self._page_refs(under, damage), damage)
-        found = join_rows(_rows(pages, damage))
-        if not under:
-            yield from found
-        for stored in found:
+        gaps: list[str] = []
+        last, met = None, 0
+        for stored in join_rows(self._rows(under, damage)):
+            if len(damage) > met:
+                gaps.append(_gap(last, stored.path))
+            last, met = stored.path, len(damage)
             if _lies_under(stored.path, under):
                 yield stored
             elif order_key(stored.path) > order_key(under):
                 break
+        if len(damage) > met:
+            gaps.append(_gap(last, None))
         if damage:
-            raise Corrupt(
-                f"{len(damage)} page(s) of the manifest are lost, and the entries in them: "
-                f"{damage[0].message}",
-                safe="All other entries can be read.",
-                hint="Take what is missing from another snapshot of the volume.",
-            )
+            raise _lost(damage, gaps)
 
     def find(self, path: bytes) -> StoredEntry:
         """One entry. Raises UsageError where the snapshot has no such path."""
@@ -114,12 +113,23 @@ class SnapshotReader:
     def _ahead(self, kind: ChunkKind) -> Readahead:
         return Readahead(self._source, kind, self._threads)
 
-    def _page_refs(self, under: bytes, damage: list[Corrupt]) -> Iterator[ChunkRef]:
+    def _rows(self, under: bytes, damage: list[Corrupt]) -> Iterator[StoredEntry]:
+        """The rows of all pages, in order; one that cannot be read costs its own."""
+        for body in self._ahead(ChunkKind.PAGE).all(self._page_refs(under)):
+            try:
+                yield from read_page(_insist_whole(body))
+            except Corrupt as error:
+                damage.append(error)
+
+    def _page_refs(self, under: bytes) -> Iterator[ChunkRef | Corrupt]:
         """The pages that may hold `under` and what is below it."""
         target = order_key(under)
         former: ChunkRef | None = None
-        bodies = self._ahead(ChunkKind.TABLE).all(self._table_refs(), damage)
-        for first, page in _ordered(bodies, damage):
+        for row in _ordered(self._ahead(ChunkKind.TABLE).all(self._table_refs())):
+            if isinstance(row, Corrupt):
+                yield row
+                continue
+            first, page = row
             if order_key(first) < target:
                 former = page
                 continue
@@ -139,33 +149,52 @@ class SnapshotReader:
         return self._table
 
 
-def _rows(pages: Iterable[bytes], damage: list[Corrupt]) -> Iterator[StoredEntry]:
-    """The rows of all pages; a page that cannot be read costs its own."""
-    for body in pages:
-        try:
-            yield from read_page(body)
-        except Corrupt as error:
-            damage.append(error)
+def _insist_whole(body: bytes | Corrupt) -> bytes:
+    if isinstance(body, Corrupt):
+        raise body
+    return body
 
 
-def _ordered(bodies: Iterable[bytes], damage: list[Corrupt]) -> Iterator[tuple[bytes, ChunkRef]]:
-    """The rows of a page table, up to the first that is out of order.
+def _gap(last: bytes | None, following: bytes | None) -> str:
+    """Where entries are missing: after and before which path."""
+    told = [f"after “{_shown(last)}”"] if last is not None else []
+    told += [f"before “{_shown(following)}”"] if following is not None else []
+    return " and ".join(told or ["everywhere"])
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace") or "."
+
+
+def _lost(damage: list[Corrupt], gaps: list[str]) -> Corrupt:
+    """What the pages that cannot be read have cost."""
+    more = [f"in {len(gaps) - _GAPS} more places"] if len(gaps) > _GAPS else []
+    return Corrupt(
+        f"{len(damage)} page(s) of the manifest are lost, and all entries "
+        f"{'; '.join([*gaps[:_GAPS], *more])}: {damage[0].message}",
+        safe="All other entries can be read.",
+        hint="Take what is missing from another snapshot of the volume.",
+    )
+
+
+def _ordered(bodies: Iterable[bytes | Corrupt]) -> Iterator[tuple[bytes, ChunkRef] | Corrupt]:
+    """The rows of a page table, up to the first that is out of order; of lost parts, why.
 
     So no page is met twice: a table that repeats them would never come to an end.
     """
     last, met = b"", set[tuple[bytes, int]]()  # pages with the same first path, by their places
     for body in bodies:
         try:
-            rows = read_table(body)
+            rows = read_table(_insist_whole(body))
         except Corrupt as error:
-            damage.append(error)
+            yield error
             continue
         for first, page in rows:
             key, place = order_key(first), (page.place.pack, page.place.number)
             if key > last:
                 last, met = key, set()
             if key < last or place in met:
-                damage.append(Corrupt("the page table is out of order"))
+                yield Corrupt("the page table is out of order")
                 return
             met.add(place)
             yield first, page

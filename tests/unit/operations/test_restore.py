@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from msgspec.structs import replace
 from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_capture import captured
 from tests.unit.operations.test_delete import deleted
+from vault.catalog.database import open_catalog
 from vault.errors import (
+    Corrupt,
     IdAmbiguous,
     SnapshotUnknown,
     SourceReplaced,
@@ -22,11 +25,14 @@ from vault.errors import (
     VolumeTombstoned,
 )
 from vault.lifecycle.event import EventType
+from vault.operations.choose import choose
 from vault.operations.enroll import change
 from vault.operations.inspect import diff, list_entries, previous_of, read_file
 from vault.operations.items import RestoreReport, RestoreRequest
+from vault.operations.rebuild import rebuild
 from vault.operations.rehearse import rehearse
 from vault.operations.restore import execute_restore, plan_restore, save_present
+from vault.operations.unit import ReadUnit
 from vault.operations.verify import forget_lost_packs, verify
 from vault.operations.watch import watch_volume
 
@@ -220,6 +226,35 @@ def test_damage_costs_the_files_it_hits_and_no_wrong_byte_is_written(
     for name, data in tree(tmp_path / "out").items():
         assert data == (site.source / name).read_bytes()
     assert rehearse(site.write, site.ring, "db").findings
+
+
+def rotten_unit(site: Site, prefix: str) -> ReadUnit:
+    """A machine that knows nothing but the store, where one object below `prefix` is rotten."""
+    (key,) = {found.key for found in site.memory.list(prefix)}
+    site.memory.rot(key, site.memory.get(key)[:-1])
+    unit = replace(site.write, catalog=open_catalog(None), tampering=[])
+    rebuild(unit)
+    return unit
+
+
+def test_a_snapshot_that_is_damaged_is_not_said_to_be_unknown(site: Site) -> None:
+    """Its object is named; to whom serves one environment it is as if it never was (P9)."""
+    record, _ = captured(site)
+    unit = rotten_unit(site, "snapshots/")
+    with pytest.raises(Corrupt, match=re.escape(record.key)):
+        choose(unit, record.header.id)
+    with pytest.raises(SnapshotUnknown):
+        choose(unit, "snap_" + "0" * 26)
+    with pytest.raises(SnapshotUnknown):
+        choose(replace(unit, catalog=unit.catalog.scoped("production")), record.header.id)
+
+
+def test_a_volume_that_no_event_tells_of_any_more_is_restored_by_its_name(site: Site) -> None:
+    record, _ = captured(site)
+    unit = rotten_unit(site, "events/")
+    assert unit.catalog.volumes.all() == []
+    for name in ("db", "db@latest", record.header.volume):
+        assert choose(unit, name) == record
 
 
 def test_what_verify_found_lost_is_stored_anew(site: Site, tmp_path: Path) -> None:

@@ -65,6 +65,14 @@ def test_nothing_by_another_root() -> None:
     assert caught.value.hint
 
 
+def test_a_charter_that_is_damaged_is_named() -> None:
+    """And not only missed."""
+    site = Site()
+    site.store.rot(site.charter_key, b"rotten")
+    with pytest.raises(VaultMissing, match=site.charter_key):
+        load_charter(site.store, ROOT.public_hex)
+
+
 def test_forgeries_and_markers_change_nothing() -> None:
     """Well-formed charters by strangers and members, other kinds, junk, markers, overwrites."""
     site = Site()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from vault.codec.keyring import new_identity
 from vault.errors import Corrupt, KitMissing, KitWrong, StoreUnreachable, UsageError, VaultError
 from vault.provider import Kind, order_key
 from vault.repository.manifest import StoredEntry
+from vault.repository.pack import ChunkRef
 from vault.repository.reader import SnapshotReader
 from vault.repository.sessions import SessionRing
 from vault.repository.snapshot import SnapshotRecord
@@ -283,9 +285,64 @@ def test_a_damaged_page_is_reported_after_all_else_was_read(scene: Scene) -> Non
                 assert b"".join(content) == tree.get(stored.path, b"")
                 seen.append(stored.path)
 
-    with pytest.raises(Corrupt, match="1 page"):
+    with pytest.raises(Corrupt, match="1 page") as caught:
         read()
     assert 150 < len(seen) < 201
+    missing = [path for path in (b"", *tree) if path not in seen]
+    gap = re.search(r"all entries (?:after “(\d+)” and )?before “(\d+)”", caught.value.message)
+    assert gap is not None
+    start, end = (gap[1] or "").encode(), gap[2].encode()
+    assert missing == [path for path in tree if start < path < end]
+
+
+def test_a_lost_part_of_the_table_is_a_gap_where_its_pages_were(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies on both sides of it is read."""
+    monkeypatch.setattr(limits, "PAGE_ENTRIES", 4)
+    tree = {b"%03d" % n: b"" for n in range(400)}
+    record = scene.record(tree)
+    with scene.reader(record) as reader:
+        parts = reader._table_refs()
+        assert len(parts) > 4
+        reader._table = (parts[0], replaced(parts[1]), *parts[2:4], replaced(parts[4]), *parts[5:])
+        seen: list[bytes] = []
+        with pytest.raises(Corrupt, match=r"^2 page\(s\)") as caught:
+            seen.extend(stored.path for stored in reader.entries())
+    missing = sorted(tree.keys() - set(seen))
+    gaps = re.findall("after “(.*?)” and before “(.*?)”", caught.value.message)
+    spans = [(start.encode(), end.encode()) for start, end in gaps]
+    assert len(spans) == 2
+    assert missing == [p for p in tree if any(start < p < end for start, end in spans)]
+
+
+def replaced(ref: ChunkRef) -> ChunkRef:
+    """One that opens nothing."""
+    return ChunkRef(bytes(32), ref.head, ref.place)
+
+
+def test_lost_keys_cost_what_their_session_stored(scene: Scene, tree: dict[bytes, bytes]) -> None:
+    """Pages and contents of others are read; the session is named."""
+    former = scene.record(tree)
+    fresh = {b"150": b"new", b"200": noise(500_000, 7)}
+    record = scene.record({**tree, **fresh}, former)
+    (keys,) = (key for key in scene.keys("keys/") if former.header.session in key)
+    scene.site.store.lose(keys)
+    whole, lost = dict[bytes, bytes](), dict[bytes, str]()
+
+    def read() -> None:
+        with scene.reader(record) as reader:
+            for stored, content in reader.contents(reader.entries()):
+                try:
+                    whole[stored.path] = b"".join(content)
+                except Corrupt as error:
+                    lost[stored.path] = error.message
+
+    with pytest.raises(Corrupt, match=former.header.session):
+        read()
+    assert whole == fresh
+    assert {b"149", b"151"} & lost.keys()
+    assert all(former.header.session in text for text in lost.values())
 
 
 def test_a_store_out_of_reach_is_not_damage(
