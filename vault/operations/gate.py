@@ -82,7 +82,7 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
     """
     tracked = look_up(unit, question.verb, question.environment, question.task)
     if question.verb in DESTRUCTIVE:
-        hear_writers(unit)  # a panic or a freeze at another host is one here
+        hear_writers(unit)  # a panic or a freeze at another host, or a revoked token, is one here
     with exclusive(unit.home, "gate"):
         now = unit.reader.now()
         rules, _ = policy.current(unit)
@@ -145,7 +145,7 @@ def gather(
     facts = Facts(
         request=request,
         class_=class_,
-        in_scope=_in_scope(who, question, now),
+        in_scope=_in_scope(who, question, now) and not books.tokens.refuse(who),
         disabled=known is not None and known.disabled,
         task=task,
         why=why,
