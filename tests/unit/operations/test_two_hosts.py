@@ -35,7 +35,7 @@ def other(site: Site, tmp_path: Path) -> Iterator[WriteUnit]:
     """A second writer, with a key, a home and a catalog of its own; both know of one another."""
     kit = homes.read_kit(site.home / homes.KIT)
     signer = SigningKey(b"o" * 32)
-    admit_member(site.write.store, kit, signer, role="writer", name="other")
+    admit_member(site.write, kit, signer, role="writer", name="other")
     charter = load_charter(site.write.reader, kit.root_public)
     site.write = replace(site.write, charter=charter, principal=BOB)
     home = tmp_path / "other"
