@@ -220,14 +220,14 @@ def test_a_revoked_key_enters_nothing(site: Site, tmp_path: Path) -> None:
         charter = load_charter(site.write.reader, kit.root_public)
         site.clock.advance(timedelta(seconds=2))
         revoke_member(replace(other, charter=charter), kit, "host")
-    former = segments(site.write)
-    told(site.write, "a")
-    charter = load_charter(site.write.reader, kit.root_public)
+    unit = replace(site.write, charter=load_charter(site.write.reader, kit.root_public))
+    former = segments(unit)
+    told(unit, "a")
     site.clock.advance(timedelta(seconds=2))
     with pytest.raises(Unauthentic):
-        commit(replace(site.write, charter=charter))
-    assert waiting(site.write) == ["a"]
-    assert segments(site.write) == former
+        commit(unit)
+    assert waiting(unit) == ["a"]
+    assert segments(unit) == former
 
 
 def test_writers_and_purgers_have_their_own_logs(site: Site) -> None:
