@@ -228,6 +228,8 @@ class Client:
             "verbs": list(wish.verbs),
             "lasts": f"{int(wish.life.total_seconds())}s",
             "uses": wish.uses,
+            "bytes": wish.bytes,
+            "starts_at": wish.starts_at.isoformat() if wish.starts_at else "",
             "environment": wish.environment,
         }
         return read(self._call("POST", "/v1/grants", json=body), GrantItem)

@@ -21,11 +21,11 @@ from vault.catalog.database import open_catalog
 from vault.catalog.rebuild import set_aside
 from vault.clock import SystemClock
 from vault.errors import CatalogCorrupt, Unauthentic
-from vault.governance.principal import Principal, PrincipalKind
+from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.governance.tracker import Answer
 from vault.operations import homes
 from vault.operations.unit import CollectUnit, LocalUnit, ReadUnit, RecordUnit, WriteUnit
-from vault.progress import Progress
+from vault.progress import Progress, Silent
 from vault.settings import Settings, StoreSettings, TrackerSettings, load_settings
 from vault.store.locks import LockTerms
 from vault.store.opening import establish_store, open_store
@@ -74,6 +74,10 @@ def local_unit(
 def set_damaged_aside(home: Path, config: Path | None) -> Path | None:
     """Move a damaged catalog out of the way; None where it is sound. Raises NotInitialised."""
     homes.insist(config or home / homes.SETTINGS)
+    return _set_damaged_aside(home)
+
+
+def _set_damaged_aside(home: Path) -> Path | None:
     try:
         with closing(open_catalog(home / CATALOG)) as catalog:
             catalog.check()
@@ -146,10 +150,13 @@ def purge_unit(local: LocalUnit) -> RecordUnit:
 
 
 def collect_unit(local: LocalUnit) -> CollectUnit:
-    """The collector's: the only one with a Reaper."""
+    """The collector's: the only one with a Reaper; adds what it did to its own audit log."""
     url, profile = local.settings.store_url, _profile(local.settings, "collector")
-    store = open_store(url, right="reaper", clock=local.clock, profile=profile)
-    return CollectUnit(**_fields(_reading(local, store)), store=store)
+    reading = _reading(local, open_store(url, right="reader", clock=local.clock, profile=profile))
+    terms = _terms(reading.charter)
+    store = open_store(url, right="reaper", clock=local.clock, profile=profile, terms=terms)
+    signer = homes.read_role_key(local.home / homes.COLLECTOR_KEY)
+    return CollectUnit(**_fields(reading), store=store, signer=signer, role="collector")
 
 
 def away_unit(
@@ -186,9 +193,36 @@ def found(wish: Founding) -> InitResult:
 def join_vault(wish: Joining, kit: RecoveryKit) -> None:
     """Make a home for a vault that exists: see `operations.rebuild.join`."""
     homes.make_private(wish.home)
-    profile = wish.profile or None
-    store = open_store(wish.store_url, right="writer", clock=SystemClock(), profile=profile)
-    operations.rebuild.join(store, kit, wish)
+    if (wish.home / homes.SETTINGS).exists():
+        return  # it has joined
+    _set_damaged_aside(wish.home)
+    operations.rebuild.prepare(kit, wish)  # which makes the catalog's file durable, too
+    with ExitStack() as stack:
+        unit = _joining(wish, stack)
+        operations.rebuild.join(unit, kit, wish)
+        unit.catalog.meta.set(_FILLED, unit.charter.vault)
+
+
+def _joining(wish: Joining, stack: ExitStack) -> RecordUnit:
+    """A writer's whose key does not count yet."""
+    catalog, profile = open_catalog(wish.home / CATALOG), wish.profile or None
+    stack.callback(catalog.close)
+    local = LocalUnit(
+        home=wish.home,
+        settings=Settings(StoreSettings(wish.store_url)),
+        clock=SystemClock(),
+        catalog=catalog,
+        progress=Silent(),
+        principal=_principal("writer"),
+    )
+    reader = open_store(wish.store_url, right="reader", clock=local.clock, profile=profile)
+    reading = _reading(local, reader)
+    terms = _terms(reading.charter)
+    store = open_store(
+        wish.store_url, right="writer", clock=local.clock, profile=profile, terms=terms
+    )
+    signer = homes.read_writer_keys(wish.home).signing
+    return RecordUnit(**_fields(reading), store=store, signer=signer, role="writer")
 
 
 class _Installed(Mapping[str, "Provider"]):
@@ -283,7 +317,7 @@ def _principal(role: RoleName) -> Principal:
     """The operator by name for what people do; the process itself for what it does alone."""
     host = os.uname().nodename
     if role in ("purger", "collector"):
-        return Principal(PrincipalKind.SERVICE, f"{role}@{host}")
+        return Principal(PrincipalKind.SERVICE, f"{role}@{host}", Via.PROCESS)
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

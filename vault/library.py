@@ -202,9 +202,8 @@ class Vault(Opened):
 
     def undelete(self, ids: Sequence[str]) -> tuple[items.TombstoneItem, ...]:
         """Bring volumes back to their places. Raises at the first that cannot be."""
-        undo = operations.undelete.undelete
         with self._entered() as unit:
-            back = [undo(unit, identifier) for identifier in ids]
+            back = [operations.undelete.undelete(unit, identifier) for identifier in ids]
         return tuple(map(tombstone_item, back))
 
     def undelete_since(self, span: timedelta, *, by: str = "") -> tuple[items.TombstoneItem, ...]:
@@ -249,6 +248,8 @@ class Vault(Opened):
             with self._entered() as writing:
                 operations.restore.let_overwrite(writing, plan)
                 saved = operations.restore.save_present(writing, plan)
+        elif not request.dry_run:
+            operations.restore.let_write(unit, plan)
         report = operations.restore.execute_restore(
             unit, self._ring(request.kit), plan, dry_run=request.dry_run
         )
@@ -306,19 +307,31 @@ class Vault(Opened):
         """Whether a kit opens this vault, tried on what is stored."""
         return operations.keys.check_kit(self._reading, homes.read_kit(self._kit(kit)))
 
-    def key_add(self, recipient: str, *, kit: Path | None = None) -> items.KeyReport:
-        """Let one more identity read what later sessions store."""
-        opened = homes.read_kit(self._kit(kit))
-        charter = operations.amend.add_recipient(self._writing.store, opened, recipient)
-        detail = f"{len(charter.recipients)} recipients from the next session on"
-        return items.KeyReport(vault=charter.vault, opens=True, detail=detail)
+    def key_add(
+        self, recipient: str, *, reason: str = "", kit: Path | None = None
+    ) -> items.KeyReport:
+        """Let one more identity read what later sessions store. Raises ApprovalNeeded."""
+        opened, add = homes.read_kit(self._kit(kit)), operations.amend.add_recipient
+        charter = add(self._writing, opened, recipient, reason=reason)
+        return self._amended(f"{len(charter.recipients)} recipients from the next session on")
 
-    def key_revoke(self, name: str, *, kit: Path | None = None) -> items.KeyReport:
-        """Let a host's key sign no more; what it signed before stays good."""
+    def key_make(self, role: str, *, kit: Path | None = None) -> items.KeyReport:
+        """Make the signing key of the purger or the collector here. Raises ApprovalNeeded."""
         opened = homes.read_kit(self._kit(kit))
-        charter = operations.amend.revoke_member(self._writing.store, opened, name)
-        detail = f"“{name}” signs no more from now on"
-        return items.KeyReport(vault=charter.vault, opens=True, detail=detail)
+        path = operations.keys.make_role_key(self._writing, opened, role)
+        return self._amended(f"the {role} signs by {path}")
+
+    def key_revoke(
+        self, name: str, *, reason: str = "", kit: Path | None = None
+    ) -> items.KeyReport:
+        """Let another host's key sign no more; what it signed before stays good."""
+        opened = homes.read_kit(self._kit(kit))
+        operations.amend.revoke_member(self._writing, opened, name, reason=reason)
+        return self._amended(f"“{name}” signs no more from now on")
+
+    def _amended(self, detail: str) -> items.KeyReport:
+        self.renew()
+        return items.KeyReport(vault=self._writing.charter.vault, opens=True, detail=detail)
 
     def environments(self) -> tuple[items.EnvironmentItem, ...]:
         """The charter's environments that are there for this process or caller."""
@@ -326,20 +339,26 @@ class Vault(Opened):
         return tuple(environment_item(unit, name) for name in environments_here(unit))
 
     def add_environment(
-        self, name: str, *, ephemeral: bool, window: timedelta, kit: Path | None = None
+        self,
+        name: str,
+        *,
+        ephemeral: bool,
+        window: timedelta,
+        reason: str = "",
+        kit: Path | None = None,
     ) -> items.EnvironmentItem:
-        """One more environment, by the kit's root key. Raises KitWrong, UsageError."""
-        opened = homes.read_kit(self._kit(kit))
-        terms = operations.amend.environment_terms(ephemeral=ephemeral, window=window)
-        operations.amend.add_environment(self._writing.store, opened, name, terms)
-        self._writing = compose.renewed(self._writing)
+        """One more environment, by the kit's root key. Raises ApprovalNeeded, UsageError."""
+        opened, amend = homes.read_kit(self._kit(kit)), operations.amend
+        terms = amend.environment_terms(ephemeral=ephemeral, window=window)
+        amend.add_environment(self._writing, opened, name, terms, reason=reason)
+        self.renew()
         return environment_item(self._writing, name)
 
     def key_export(self) -> str:
         """The recovery kit's text, while it is still on this host. Raises KitMissing."""
         return homes.read_kit(homes.default_kit(self._local.home)).text()
 
-    # --- notices ---------------------------------------------------------------------------------
+    # --- notices and processes -------------------------------------------------------------------
 
     def tell(self) -> tuple[ToldItem, ...]:
         """Offer each receiver of vault.toml what it was not told yet; takes a bounded time."""
@@ -352,8 +371,6 @@ class Vault(Opened):
     @cached_property
     def _dispatch(self) -> Dispatch:
         return operations.tell.dispatcher(self._local)
-
-    # --- processes -------------------------------------------------------------------------------
 
     def due(self) -> tuple[Duty, ...]:
         """What the daemon has to do now."""

@@ -126,7 +126,10 @@ def test_a_grant_is_asked_for_given_and_taken_back(far: Far) -> None:
     ann, bot = far.as_("ann"), far.as_("bot")
     bot.refused(errors.Denied, "delete", "photos", "--reason", "merged", says="needs-grant")
     words = ("--volume", "photos", "--task", "OPS-9", "--reason", "merged")
-    asked = bot.ask("grant", "request", *words, "--for", "30m", "--uses", "2").item
+    asked = bot.ask(
+        "grant", "request", *words, "--for", "30m", "--uses", "2", "--bytes", "9000000"
+    ).item
+    assert asked["bytes"] == 9_000_000
     assert (asked["state"], asked["uses"], asked["principal"]) == ("asked", 2, "bot")
     bot.refused(errors.Denied, "grant", "give", asked["id"])
     assert ann.ask("grant", "give", asked["id"]).item["given_by"] == "ann"

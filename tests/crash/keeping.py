@@ -8,6 +8,7 @@ from typing import Any
 from tests.crash.verb import Verb
 from vault.errors import SourceVanished, TransitionRefused
 from vault.lifecycle.due import Duty, Task
+from vault.operations.history import AuditFilter
 from vault.testing.trees import read_tree
 
 WINDOW = timedelta(hours=49)
@@ -130,7 +131,7 @@ class Collect(Verb):
         with self.world.opened() as vault:
             self.taken = {item.id: item.created_at for item in vault.snapshots()}
         self.before = self._keys()
-        self.planned = plan.deleted
+        self.planned, self.begun = plan.deleted, self.world.reader().now()
 
     def act(self) -> str:
         """See Verb."""
@@ -145,11 +146,23 @@ class Collect(Verb):
             assert left == 0 if told else left <= self.planned
             assert vault.collect(dry_run=True).deleted == 0
         assert len(self.before - self._keys()) == self.planned
+        self._check_entered(told)
         self._forget()
         self.world.check(whole=True)
 
     def _keys(self) -> set[tuple[str, str]]:
         return {(found.key, found.version) for found in self.world.reader().list("")}
+
+    def _check_entered(self, told: str) -> None:
+        """What went is in the log: all of it by one round, or by one that was cut short, too."""
+        since = AuditFilter(kind="collected", since=self.begun)
+        with self.world.opened() as vault:
+            vault.resume()
+            rounds = [entry.body for entry in vault.oversight.audit_show(since)]
+        assert rounds[0]["versions"] == self.planned
+        assert sum(one["deleted"] for one in rounds) == self.planned or not (
+            told or rounds[0]["ended"]
+        )
 
     def _forget(self) -> None:
         """What may be gone: not the last of its hour, or of an hour before the newest 24."""

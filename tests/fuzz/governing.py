@@ -68,7 +68,7 @@ REQUEST: Final = Request(
 
 @cache
 def bodies() -> dict[EntryKind, dict[str, Any]]:
-    """A body of each kind that the books read."""
+    """A body of each kind that the books read, and of some that others do."""
     soon = (START + timedelta(days=9)).isoformat()
     own: dict[str, Any] = {
         "environment": "production",
@@ -106,6 +106,8 @@ def bodies() -> dict[EntryKind, dict[str, Any]]:
         EntryKind.FROZEN: {"name": "deploy-bot", "reason": "too fast"},
         EntryKind.PANIC: {"reason": "fire"},
         EntryKind.POLICY_CHANGED: {"text": "", "digest": "d"},
+        EntryKind.MEMBER_ADDED: {"name": "host", "role": "writer", "key": "k", "charter": "c"},
+        EntryKind.COLLECTED: {"versions": 3, "deleted": 3, "bytes": 9, "snapshots": ["snap_1"]},
     }
 
 

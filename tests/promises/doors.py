@@ -66,8 +66,7 @@ def open_door(bucket: RgwBucket, root: Path, *volumes: str) -> Iterator[Door]:
     """A vault with these volumes in production, one in an ephemeral environment, and an agent."""
     scene = make_scene(bucket, root, tree=False)
     with scene.vault() as vault:
-        from_kit = {"kit": scene.kit}
-        vault.add_environment("preview", ephemeral=True, window=_hours(1), **from_kit)
+        vault.add_environment("preview", ephemeral=True, window=_hours(1), kit=scene.kit)
         for name in (*volumes, "branch"):
             place = root / "srv" / name
             place.mkdir(exist_ok=True)

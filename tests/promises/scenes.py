@@ -166,7 +166,7 @@ def _part_credentials(scene: Scene) -> None:
 
 
 def _part_home(scene: Scene, role: RoleName) -> None:
-    """A home with what this role needs of the founder's; the purger's key leaves the founder's."""
+    """A home with what this role needs of the founder's; a process's key leaves the founder's."""
     founder, home = scene.home(), scene.home(role)
     home.mkdir(mode=0o700)
     for name in ("root.pub", "vault.id"):
@@ -178,6 +178,6 @@ def _part_home(scene: Scene, role: RoleName) -> None:
         ),
         "utf-8",
     )
-    if role == "purger":
+    if role in ("purger", "collector"):
         (home / "keys").mkdir(mode=0o700)
-        shutil.move(founder / "keys" / "purger.key", home / "keys" / "purger.key")
+        shutil.move(founder / "keys" / f"{role}.key", home / "keys" / f"{role}.key")

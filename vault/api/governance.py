@@ -13,7 +13,7 @@ from vault.api.identify import Known
 from vault.api.models import GrantRequest, Listing, Reasoned, Signature, Whoami
 from vault.api.problems import documented
 from vault.api.volumes import After, Limit, Named, page
-from vault.clock import parse_span
+from vault.clock import parse_span, parse_time
 from vault.errors import Denied
 from vault.operations.approve import ApprovalItem
 from vault.operations.audit_items import AuditEntryItem
@@ -74,6 +74,8 @@ def request_grant(who: Known, wish: GrantRequest) -> GrantItem:
                 verbs=tuple(wish.verbs),
                 life=parse_span(wish.lasts),
                 uses=wish.uses,
+                bytes=wish.bytes,
+                starts_at=parse_time(wish.starts_at) if wish.starts_at else None,
             )
         )
 

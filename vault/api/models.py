@@ -78,7 +78,10 @@ class Reasoned(_Sent):
 
 
 class GrantRequest(_Sent):
-    """A grant to ask for, for oneself; `lasts` is a span such as 1h."""
+    """A grant to ask for, for oneself; `lasts` is a span such as 1h.
+
+    `bytes` is how much at most in all, 0 for no limit; it begins at `starts_at` (RFC 3339), or now.
+    """
 
     volumes: Annotated[list[Name], Field(min_length=1, max_length=50)]
     reason: Words
@@ -86,6 +89,8 @@ class GrantRequest(_Sent):
     verbs: Annotated[list[str], Field(min_length=1, max_length=10)] = ["delete"]
     lasts: Annotated[str, Field(pattern=r"^\d{1,6}[smhd]$")] = "1h"
     uses: Annotated[int, Field(ge=1, le=1000)] = 1
+    bytes: Annotated[int, Field(ge=0, le=10**18)] = 0
+    starts_at: Annotated[str, Field(max_length=40)] = ""
     environment: Annotated[str, Field(max_length=64)] = ""
 
 

@@ -16,7 +16,8 @@ class EntryKind(StrEnum):
 
     A request is judged and entered before it has an effect; a transition names the event that the
     journal holds. What a check found, and that a purge is near, was noticed. The others are
-    administrative: what is known of identities, tasks, grants, approvals and freezes is their fold.
+    administrative: what is known of identities, tasks, grants, approvals and freezes is their fold,
+    and what changed the charter names it.
     """
 
     REQUEST = (
@@ -48,6 +49,11 @@ class EntryKind(StrEnum):
     PANIC = "panic"  # reason
     CALM = "calm"  # ask
     POLICY_CHANGED = "policy_changed"  # digest, text
+    ENVIRONMENT_ADDED = "environment_added"  # name, kind, window, charter (its key in the store)
+    READER_ADDED = "reader_added"  # recipient, charter
+    MEMBER_ADDED = "member_added"  # name, role, key, charter
+    MEMBER_REVOKED = "member_revoked"  # name, keys, charter
+    COLLECTED = "collected"  # plan, versions, deleted, bytes, snapshots, others, ended
     CHECK_FAILED = "check_failed"  # check (verification, attestation; policy: 0 findings once it
     # can be used again), findings, first
     PURGE_DUE = "purge_due"  # tombstone, volume_name, undo_until
@@ -82,7 +88,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 _UTC: Final = timedelta(0)
 NOTICED: Final = frozenset((EntryKind.CHECK_FAILED, EntryKind.PURGE_DUE))
-ADMINISTRATIVE: Final = frozenset(EntryKind) - {EntryKind.REQUEST, EntryKind.TRANSITION} - NOTICED
+DONE: Final = frozenset((EntryKind.TRANSITION, EntryKind.COLLECTED))
+ADMINISTRATIVE: Final = frozenset(EntryKind) - {EntryKind.REQUEST} - DONE - NOTICED
+COLLECTORS: Final = frozenset((EntryKind.REQUEST, EntryKind.COLLECTED))
+"""All that counts of what a collector's key enters: who can delete steers nobody."""
 
 
 def bytes_of(entry: Entry) -> int:

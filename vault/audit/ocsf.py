@@ -95,7 +95,7 @@ def _activity(entry: Entry) -> tuple[int, str]:
     if entry.kind in ADMINISTRATIVE:
         return _ENDINGS.get(entry.kind.value.rpartition("_")[2], _UPDATE)
     operation = _operation(entry)
-    if operation.startswith(("delete", "purge", "volume_removed")):
+    if operation.startswith(("delete", "purge", "collect", "volume_removed")):
         return _DELETE
     if operation.startswith(("look", "list", "read", "restore")):
         return _READ
@@ -115,7 +115,7 @@ def _status(entry: Entry) -> tuple[int, str]:
 
 def _subject(entry: Entry) -> str:
     """What an administrative entry is about: the first field that names something."""
-    names = ("name", "grant", "task", "window", "ask", "token", "digest")
+    names = ("name", "grant", "task", "window", "ask", "token", "digest", "recipient")
     return next((str(entry.body[name]) for name in names if entry.body.get(name)), "")
 
 

@@ -51,9 +51,12 @@ class AuditTable:
         """Let an entry wait for its place; durable on return."""
         self._put(entry, "", _WAITING)
 
-    def waiting(self, most: int) -> list[Entry]:
-        """The entries that are not in the store yet, in order."""
-        return self._read("WHERE place = ? ORDER BY id LIMIT ?", _WAITING, most)
+    def waiting(self, most: int, kinds: Collection[EntryKind] = ()) -> list[Entry]:
+        """The entries (of these kinds, or all) that are not in the store yet, in order."""
+        marks = ", ".join("?" * len(kinds))
+        clause = f"AND kind IN ({marks}) " if kinds else ""
+        names = sorted(kind.value for kind in kinds)
+        return self._read(f"WHERE place = ? {clause}ORDER BY id LIMIT ?", _WAITING, *names, most)
 
     def settle(
         self, log: str, placed: Iterable[tuple[int, Entry]], head: Frontier | None = None

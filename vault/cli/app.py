@@ -32,7 +32,7 @@ FAMILIES: Final = (
             "status": "Show what was deleted lately, how to undo it, and how the vault is.",
             "doctor": "Check the settings, the store, the clocks and the volumes.",
             "rebuild": "Make the local catalog anew from what is stored.",
-            "key": "Check, add and export the keys that can read what is stored.",
+            "key": "Check, add, make, revoke and export the keys that can read or sign.",
         },
     ),
     Family(

@@ -9,7 +9,7 @@ import typer
 
 from vault.cli.command import Call, command
 from vault.cli.parameters import PlainGroup
-from vault.clock import SystemClock, parse_span
+from vault.clock import SystemClock, parse_span, parse_time
 
 app: Final = typer.Typer()
 task: Final = typer.Typer(cls=PlainGroup, help="Add, list and close tasks.")
@@ -30,8 +30,16 @@ _TASK: Final = ("task", "title", "environment", "assignees", "volumes", "verbs",
 _WINDOW: Final = ("id", "environment", "rule", "zone", "lasts", "opens_at")
 _GRANT: Final = (
     *("id", "state", "principal", "environment", "verbs", "volumes", "task", "reason"),
-    *("uses", "used", "given_by", "expires_at"),
+    *("uses", "used", "bytes", "given_by", "starts_at", "expires_at"),
 )
+
+Size = Annotated[
+    int,
+    typer.Option("--bytes", help="How much at most in all, by the last snapshots; 0: no limit."),
+]
+Begin = Annotated[
+    str, typer.Option("--from", metavar="TIME", help="When it begins (RFC 3339), if not at once.")
+]
 
 
 @command(
@@ -138,10 +146,12 @@ def request(
     verb: Verbs = None,
     life: Annotated[str, typer.Option("--for", metavar="SPAN", help="For how long.")] = "1h",
     uses: Annotated[int, typer.Option(help="How often at most.")] = 1,
+    size: Size = 0,
+    begin: Begin = "",
     environment: Where = "production",
 ) -> None:
     """Ask for a grant for oneself, with a reason. A person gives it."""
-    terms = (volume, reason, task, verb, life, uses, environment)
+    terms = (volume, reason, task, verb, life, uses, size, begin, environment)
     with call.vault() as vault:
         made = vault.oversight.request_grant(_wish(*terms))
     call.output.item("grants", made, _GRANT)
@@ -166,6 +176,8 @@ def give(
     verb: Verbs = None,
     life: Annotated[str, typer.Option("--for", metavar="SPAN", help="For how long.")] = "1h",
     uses: Annotated[int, typer.Option(help="How often at most.")] = 1,
+    size: Size = 0,
+    begin: Begin = "",
     environment: Where = "production",
 ) -> None:
     """Give a grant: one that was asked for, or one of these terms."""
@@ -173,7 +185,7 @@ def give(
         if which:
             made = vault.oversight.give_grant(which)
         else:
-            terms = (volume or [], reason, task, verb, life, uses, environment)
+            terms = (volume or [], reason, task, verb, life, uses, size, begin, environment)
             made = vault.oversight.give_unasked(_wish(*terms, to=to))
     call.output.item("grants", made, _GRANT)
 
@@ -194,7 +206,7 @@ def revoke(call: Call, which: Grant) -> None:
 
 
 def _wish(*terms: Any, to: str = "") -> Any:
-    volumes, reason, task, verbs, life, uses, environment = terms
+    volumes, reason, task, verbs, life, uses, size, begin, environment = terms
     return importlib.import_module("vault.operations.grants").GrantWish(
         environment=environment,
         volumes=tuple(volumes),
@@ -203,5 +215,7 @@ def _wish(*terms: Any, to: str = "") -> Any:
         verbs=tuple(verbs or ("delete",)),
         life=parse_span(life),
         uses=uses,
+        bytes=size,
+        starts_at=parse_time(begin) if begin else None,
         principal=to,
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app: Final = typer.Typer()
 key: Final = typer.Typer(
-    cls=PlainGroup, help="Check, add and export the keys that can read what is stored."
+    cls=PlainGroup, help="Check, add, make, revoke and export the keys that can read or sign."
 )
 app.add_typer(key, name="key")
 
@@ -31,6 +31,7 @@ _OWN_KEY: Final = (
     " that with “vault key check --kit COPY”."
 )
 
+Why = Annotated[str, typer.Option(help="Why; it is entered, and those who agree read it.")]
 Recipients = Annotated[
     list[str] | None,
     typer.Option(metavar="AGE", help="Who can read: age1… or an SSH public key; may repeat."),
@@ -181,23 +182,47 @@ def check(call: Call, kit: Kit = None) -> int:
 def add(
     call: Call,
     recipient: Annotated[str, typer.Argument(metavar="AGE", help="age1… or an SSH public key.")],
+    reason: Why = "",
     kit: Kit = None,
 ) -> None:
-    """Let one more key read what later sessions store; earlier ones stay as they are."""
+    """Let one more key read what later sessions store; earlier ones stay as they are.
+
+    Where people are enrolled who may agree, it waits until they have.
+    """
     with call.vault() as vault:
-        report = vault.key_add(recipient, kit=kit)
+        report = vault.key_add(recipient, reason=reason, kit=kit)
     call.output.item("key", report, ("vault", "opens", "detail"))
+
+
+@command(key, "vault key make collector --kit /media/usb/recovery.kit")
+def make(
+    call: Call,
+    role: Annotated[str, typer.Argument(help="The process: purger or collector.")],
+    kit: Kit = None,
+) -> None:
+    """Make the key by which a process signs, in this home, where it has none that counts.
+
+    `vault init` makes both; a vault from before the collector had one, or a key that was revoked,
+    needs another. Hand it over to the home of the process.
+    """
+    with call.vault() as vault:
+        report = vault.key_make(role, kit=kit)
+    call.output.item("key", report, ("vault", "detail"))
 
 
 @command(key, "vault key revoke old-host --kit /media/usb/recovery.kit")
 def revoke(
     call: Call,
     name: Annotated[str, typer.Argument(help="The writer's name: the host it was made on.")],
+    reason: Why = "",
     kit: Kit = None,
 ) -> None:
-    """Let a lost or taken-over host's key sign no more; what it signed before stays good."""
+    """Let a lost or taken-over host's key sign no more; what it signed before stays good.
+
+    This host's own key stays, also where another has the same name.
+    """
     with call.vault() as vault:
-        report = vault.key_revoke(name, kit=kit)
+        report = vault.key_revoke(name, reason=reason, kit=kit)
     call.output.item("key", report, ("vault", "detail"))
 
 

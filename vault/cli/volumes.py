@@ -156,16 +156,19 @@ def add_environment(
     window: Annotated[
         str, typer.Option(metavar="SPAN", help="How long deletes can be undone.")
     ] = "48h",
+    reason: Annotated[
+        str, typer.Option(help="Why; it is entered, and those who agree read it.")
+    ] = "",
     kit: Kit = None,
 ) -> None:
     """Add an environment. Its class and window are signed into the charter, for good.
 
     A protected one has 48 hours at least. In an ephemeral one the window may be short, and a reason
-    is all that a delete needs.
+    is all that a delete needs. Where people are enrolled who may agree, it waits until they have.
     """
     with call.vault() as vault:
         span = parse_span(window)
-        item = vault.add_environment(name, ephemeral=ephemeral, window=span, kit=kit)
+        item = vault.add_environment(name, ephemeral=ephemeral, window=span, reason=reason, kit=kit)
     call.output.item("environments", item, ("name", "kind", "window", "volumes"))
 
 

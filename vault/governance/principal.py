@@ -31,7 +31,8 @@ class Principal(msgspec.Struct, frozen=True):
     `environment` is the only one that it reaches (empty: all of this home's). `verbs` and
     `volumes` (names or ids) are what its credential is limited to, None for no limit. `token` is
     the id of the token shown, `lineage` that of the token which it was narrowed from, or its own;
-    it is good until `expires_at` (aware). `origin` is the address that the request came from.
+    it was made at `made_at` and is good until `expires_at` (aware). `origin` is the address that
+    the request came from.
     """
 
     kind: PrincipalKind
@@ -42,5 +43,6 @@ class Principal(msgspec.Struct, frozen=True):
     volumes: frozenset[str] | None = None
     token: str = ""
     lineage: str = ""
+    made_at: datetime | None = None
     expires_at: datetime | None = None
     origin: str = ""

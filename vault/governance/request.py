@@ -23,6 +23,7 @@ class Verb(StrEnum):
     REMOVE = "remove"
     SNAPSHOT = "snapshot"
     RESTORE = "restore"
+    READ = "read"  # a file's contents
     DELETE = "delete"
     UNDELETE = "undelete"
     HOLD = "hold"
@@ -44,6 +45,11 @@ class Verb(StrEnum):
     PANIC = "panic"
     CALM = "calm"
     POLICY = "policy"
+    # What the recovery kit's root key signs:
+    ENVIRONMENT = "environment"  # one more of them
+    KEY = "key"  # let one more key read, or sign for a process
+    JOIN = "join"  # let one more home write
+    REVOKE = "revoke"  # let a key sign no more
 
 
 DESTRUCTIVE: Final = frozenset(

@@ -8,6 +8,7 @@ import msgspec
 
 from vault.audit.entry import Entry, EntryKind
 from vault.governance.intent import Moment, read_body
+from vault.governance.principal import Principal, Via
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Tokens:
         self._revoked: set[str] = set()
         self._ended: dict[str, datetime] = {}
         self._keys: dict[str, IssuingKey] = {}
+        self._replaced: datetime | None = None  # when a key last was, at once
 
     def apply(self, entry: Entry) -> None:
         """Take one entry in."""
@@ -71,6 +73,17 @@ class Tokens:
         made_at = known.made_at if known is not None else made_at  # a token tells whole seconds
         return (ended is not None and made_at <= ended) or not self._revoked.isdisjoint(ids)
 
+    def refuse(self, who: Principal) -> bool:
+        """Whether the credential that somebody showed was revoked since."""
+        if who.made_at is None:
+            return False
+        known = self._tokens.get(who.lineage)
+        made_at = known.made_at if known is not None else who.made_at
+        replaced = self._replaced if who.via is Via.TOKEN else None
+        if replaced is not None and made_at <= replaced:
+            return True
+        return self.is_revoked(who.name, made_at, (who.lineage,))
+
     def keys(self, now: datetime) -> tuple[str, ...]:
         """The public keys whose tokens count at `now`, the one that signs last."""
         return tuple(k.public for k in self._keys.values() if k.until is None or now < k.until)
@@ -78,6 +91,8 @@ class Tokens:
     def _rotate(self, change: _Rotation, at: datetime) -> None:
         """A key that ends at once is gone: a host whose clock is behind would believe it longer."""
         former, self._keys = self._keys, {}
+        if change.until <= at:
+            self._replaced = at
         for public, known in former.items():
             until = min(known.until or change.until, change.until)
             if until > at:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from vault.audit.entry import Entry, encode_entry
+from vault.audit.entry import COLLECTORS, Entry, encode_entry
 from vault.audit.merkle import Frontier
 from vault.audit.segment import BYTES_TARGET, ENTRIES_MAX, Segment, write_segment
 from vault.codec.signing import key_id
@@ -33,19 +33,20 @@ from vault.repository.authentic import Listed
 def commit(unit: RecordUnit) -> None:
     """Bring every waiting entry into the store, in order, under lock; on return it is there.
 
+    A collector brings its own kinds alone: of others in its log none would count.
     Whoever waits for another's commit meanwhile finds theirs done by it. Raises StoreError, and
     Unauthentic where this host's key was revoked: then they still wait.
     """
-    audit = unit.catalog.audit
-    if not audit.waiting(1):
+    audit, kinds = unit.catalog.audit, COLLECTORS if unit.role == "collector" else ()
+    if not audit.waiting(1, kinds):
         return
     with exclusive(unit.home, "audit"):
-        if not audit.waiting(1):
+        if not audit.waiting(1, kinds):
             return
         now = unit.reader.now()
         _insist_member(unit, now)
         head = _caught_up(unit, now)
-        while waiting := audit.waiting(ENTRIES_MAX):
+        while waiting := audit.waiting(ENTRIES_MAX, kinds):
             leaves = _fitting(waiting)
             body = write_segment(unit.charter.vault, head, leaves, unit.signer)
             record = seal_segment(unit.charter.vault, body, unit.signer)
@@ -70,7 +71,7 @@ def refresh(unit: ReadUnit) -> None:
         head = heads.get(stored.log, Frontier())
         if stored.segment.first == head.size:
             heads[stored.log] = head.grown(stored.segment.hashes())
-            audit.settle(stored.log, stored.segment.sortable(), heads[stored.log])
+            audit.settle(stored.log, stored.entries(), heads[stored.log])
 
 
 def hear_writers(unit: RecordUnit) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from vault.audit.entry import Entry, EntryKind
+from vault.audit.entry import ADMINISTRATIVE, Entry, EntryKind
 from vault.audit.line import Line
 from vault.audit.merkle import leaf_hash
 from vault.audit.proof import Proof, check_proof, make_proof, with_former
@@ -23,6 +23,7 @@ from vault.operations.stamp import Stamps
 from vault.operations.unit import ReadUnit
 from vault.repository.audit_log import PREFIX, StoredSegment, read_line, read_segments
 from vault.repository.authentic import TamperingLog
+from vault.repository.charter import read_chain
 from vault.repository.journal import StoredEvent, read_events
 from vault.repository.stamps import read_stamps
 
@@ -39,6 +40,7 @@ class _Log:
     role: str
     begun: datetime
     transitions: dict[str, datetime] = field(default_factory=dict)
+    charters: dict[str, datetime] = field(default_factory=dict)
 
 
 def verify(unit: ReadUnit, roots: Path | None = None) -> AuditReport:
@@ -61,6 +63,7 @@ def verify(unit: ReadUnit, roots: Path | None = None) -> AuditReport:
         faults = log.line.faults
         found += [FindingItem(what=f.what, path=f.key, detail=f.detail) for f in faults]
     found += _unlogged(events, logs, now - _SETTLING)
+    found += _amended(unit, logs, now - _SETTLING)
     found += _missing(events, logs, now - _SETTLING)
     found += _compared(unit, logs)
     found += [*stamped.findings, *stamp.gone(unit, stamps)]
@@ -138,6 +141,8 @@ def _read_logs(unit: ReadUnit, tampering: TamperingLog) -> dict[str, _Log]:
             event = entry.body.get("event")
             if entry.kind is EntryKind.TRANSITION and isinstance(event, str):
                 log.transitions[event] = entry.at
+            elif entry.kind in ADMINISTRATIVE and entry.body.get("charter"):
+                log.charters[str(entry.body["charter"])] = entry.at
         unit.progress.advance(files=1)
     unit.progress.end()
     return logs
@@ -166,6 +171,16 @@ def _unlogged(
         if stored.key not in told and since < stored.stored_at < before:
             detail = f"no entry of the audit log tells of this {stored.event.type}"
             yield FindingItem(what="unlogged", path=stored.key, detail=detail)
+
+
+def _amended(unit: ReadUnit, logs: dict[str, _Log], before: datetime) -> Iterator[FindingItem]:
+    """Changes of the charter that no log tells of, since the first one that any tells of."""
+    told = {key: at for log in logs.values() for key, at in log.charters.items()}
+    first = min(told.values(), default=before)
+    for link in read_chain(unit.reader, unit.charter.root, []).values():
+        if link.key not in told and first < link.modified < before:
+            detail = "no entry of the audit log tells of this change of the charter"
+            yield FindingItem(what="unlogged", path=link.key, detail=detail)
 
 
 def _missing(

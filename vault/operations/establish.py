@@ -5,6 +5,7 @@ the store → root pinned → vault.toml, the commit. Repeated after a crash, it
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,9 +81,10 @@ def _establish(store: WritableStore, clock: Clock, wish: Founding) -> InitResult
     kit = _kit(clock, wish)
     recipients = wish.recipients or tuple(recipient_of(text) for text in kit.identities)
     _prove(kit, recipients)
-    writer, purger = _writer_keys(wish, kit), _purger_key(wish)
+    writer = _writer_keys(wish, kit)
+    processes = [make_role_key(wish.home, path) for path in homes.PROCESS_KEYS.values()]
     if _stored_charter(store, kit) is None:
-        keys = (writer, purger)
+        keys = (writer, processes)
         charter = _charter(store, kit, recipients, keys, wish.environments)
         assert kit.root is not None
         store_charter(store, charter, kit.root, record_lock(store.now()))
@@ -168,21 +170,22 @@ def _writer_keys(wish: Founding, kit: RecoveryKit) -> WriterKeys:
     return homes.read_writer_keys(wish.home)
 
 
-def _purger_key(wish: Founding) -> SigningKey:
+def make_role_key(home: Path, path: str) -> SigningKey:
+    """The signing key of a process in this home, made where there is none yet, durably."""
     made = SigningKey(secrets.token_bytes(32))
-    homes.write_private(wish.home / homes.PURGER_KEY, role_key_text(made, "purger"))
-    return homes.read_role_key(wish.home / homes.PURGER_KEY)
+    homes.write_private(home / path, role_key_text(made, Path(path).stem))
+    return homes.read_role_key(home / path)
 
 
 def _charter(
     store: WritableStore,
     kit: RecoveryKit,
     recipients: tuple[str, ...],
-    keys: tuple[WriterKeys, SigningKey],
+    keys: tuple[WriterKeys, Sequence[SigningKey]],
     environments: tuple[str, ...],
 ) -> Charter:
     now = store.now()
-    writer, purger = keys
+    writer, processes = keys
     window = int(limits.PROTECTED_WINDOW_FLOOR.total_seconds())
     return Charter(
         vault=kit.vault,
@@ -193,7 +196,10 @@ def _charter(
         recipients=recipients,
         members=(
             Member(key=writer.signing.public_hex, role="writer", name=writer.name, added_at=now),
-            Member(key=purger.public_hex, role="purger", name="purger", added_at=now),
+            *(
+                Member(key=key.public_hex, role=role, name=role, added_at=now)
+                for role, key in zip(homes.PROCESS_KEYS, processes, strict=True)
+            ),
         ),
         environments={
             name: EnvironmentTerms(kind="protected", window_seconds=window) for name in environments

@@ -8,6 +8,7 @@ and no effect is without its entry.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
@@ -16,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from vault.clock import format_span
-from vault.errors import ApprovalNeeded, Denied, StoreError
+from vault.errors import ApprovalNeeded, Denied, GateError, StoreError, Unauthentic, VaultError
 from vault.governance.approval import Plan
 from vault.governance.decision import Allow, Ask, Decision
 from vault.governance.facts import ApprovalFact, Facts, facts_body
@@ -29,11 +30,15 @@ from vault.operations import approve, behaviour, freeze, policy
 from vault.operations.audit import commit, hear_writers
 from vault.operations.ledger import Place, enter_request
 from vault.operations.tracking import look_up
-from vault.operations.unit import RecordUnit, class_of, exclusive, window_of
+from vault.operations.unit import ReadUnit, RecordUnit, class_of, exclusive, window_of
 from vault.operations.uptime import accumulated_uptime
 
-_NEVER_WAITS: Final = frozenset((Verb.RESTORE,))
-"""Who brings data back is let pass though the log cannot be written now; its entry waits."""
+_NEVER_WAIT: Final[Mapping[Verb, tuple[type[VaultError], ...]]] = {
+    Verb.RESTORE: (StoreError,),
+    Verb.JOIN: (Unauthentic,),
+}
+"""Who brings data back is let pass though the log cannot be written now, and who joins though it
+cannot by this host yet; the entry waits."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -82,7 +87,7 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
     """
     tracked = look_up(unit, question.verb, question.environment, question.task)
     if question.verb in DESTRUCTIVE:
-        hear_writers(unit)  # a panic or a freeze at another host is one here
+        hear_writers(unit)  # a panic or a freeze at another host, or a revoked token, is one here
     with exclusive(unit.home, "gate"):
         now = unit.reader.now()
         rules, _ = policy.current(unit)
@@ -93,11 +98,27 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
         body, uses = _body(case, decision, rules.digest), case.ask if given else ""
         entry = enter_request(unit, body, place, uses)
         case = _followed(unit, case, decision, now)
-    with suppress(*((StoreError,) if question.verb in _NEVER_WAITS else ())):
+    with suppress(*_NEVER_WAIT.get(question.verb, ())):
         commit(unit)
     if not isinstance(decision, Allow):
         raise _refusal(question, decision, case.ask)
     return Admission(entry.id)
+
+
+def admit_reading(unit: ReadUnit, question: Question) -> None:
+    """Ask before contents are shown or written elsewhere, where this host can enter that it was.
+
+    Whoever needs their data gets them, whatever keeps the entry from being made: a full disk, a
+    store that takes nothing now, a key that was revoked. Raises Denied, ApprovalNeeded.
+    """
+    if not isinstance(unit, RecordUnit) or unit.role != "writer":
+        return  # with the kit and the store alone there is no log to enter it in
+    try:
+        admit(unit, question)
+    except GateError:
+        raise
+    except VaultError:
+        return
 
 
 def gather(
@@ -145,7 +166,7 @@ def gather(
     facts = Facts(
         request=request,
         class_=class_,
-        in_scope=_in_scope(who, question, now),
+        in_scope=_in_scope(who, question, now) and not books.tokens.refuse(who),
         disabled=known is not None and known.disabled,
         task=task,
         why=why,

@@ -20,7 +20,10 @@ from vault.operations.unit import RecordUnit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantWish:
-    """A grant to be. `principal` is empty for whoever asks; `bytes` 0 is no limit."""
+    """A grant to be. `principal` is empty for whoever asks; `bytes` 0 is no limit.
+
+    It begins at `starts_at` (aware), or at once.
+    """
 
     environment: str
     volumes: tuple[str, ...]
@@ -30,12 +33,16 @@ class GrantWish:
     life: timedelta = limits.GRANT_LIFE
     uses: int = 1
     bytes: int = 0
+    starts_at: datetime | None = None
     principal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantItem:
-    """A grant as people see it: its state is asked, given, spent, expired or revoked."""
+    """A grant as people see it: its state is asked, given, spent, expired or revoked.
+
+    It is for so many `bytes` in all, 0 for any number.
+    """
 
     id: str
     state: str
@@ -49,6 +56,8 @@ class GrantItem:
     used: int
     given_by: str
     expires_at: datetime
+    starts_at: datetime | None = None
+    bytes: int = 0
 
 
 def request_grant(unit: RecordUnit, wish: GrantWish) -> GrantItem:
@@ -108,17 +117,21 @@ def _give(unit: RecordUnit, terms: Grant) -> GrantItem:
 
 def _terms(unit: RecordUnit, wish: GrantWish, principal: str) -> Grant:
     now = unit.reader.now()
+    starts_at = max(wish.starts_at or now, now)
+    longest = limits.GRANT_LONGEST
     checks = (
         (wish.environment in unit.charter.environments, "there is no such environment"),
         (unit.catalog.environment in ("", wish.environment), "there is no such environment"),
         (bool(wish.volumes), "a grant names its volumes"),
         (bool(wish.reason.strip()), "a grant is asked for with a reason"),
         (not set(wish.verbs) - {v.value for v in Verb} and bool(wish.verbs), "no such verb"),
-        (wish.uses >= 1 and wish.bytes >= 0, "a grant is for one use at least"),
+        (wish.uses >= 1, "a grant is for one use at least"),
+        (wish.bytes >= 0, "a grant is for no less than nothing"),
         (
-            timedelta(0) < wish.life <= limits.GRANT_LONGEST,
-            f"a grant lasts for {format_span(limits.GRANT_LONGEST)} at most",
+            timedelta(0) < wish.life <= longest,
+            f"a grant lasts for {format_span(longest)} at most",
         ),
+        (starts_at - now <= longest, f"a grant begins within {format_span(longest)}"),
     )
     for holds, words in checks:
         if not holds:
@@ -129,8 +142,8 @@ def _terms(unit: RecordUnit, wish: GrantWish, principal: str) -> Grant:
         environment=wish.environment,
         verbs=wish.verbs,
         volumes=wish.volumes,
-        starts_at=now,
-        expires_at=now + wish.life,
+        starts_at=starts_at,
+        expires_at=starts_at + wish.life,
         task=wish.task,
         uses=wish.uses,
         bytes=wish.bytes,
@@ -162,4 +175,6 @@ def _item(standing: Standing, now: datetime) -> GrantItem:
         used=standing.used,
         given_by=standing.given_by,
         expires_at=terms.expires_at,
+        starts_at=terms.starts_at,
+        bytes=terms.bytes,
     )

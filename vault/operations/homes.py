@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vault import codec
 from vault.clock import Clock
@@ -23,6 +24,12 @@ KIT = "recovery.kit"
 RULES = "policy.cedar"
 WRITER_KEY = "keys/writer.key"
 PURGER_KEY = "keys/purger.key"
+COLLECTOR_KEY = "keys/collector.key"
+PROCESS_KEYS: Mapping[Literal["purger", "collector"], str] = {
+    "purger": PURGER_KEY,
+    "collector": COLLECTOR_KEY,
+}
+"""By what the processes sign beside the writers."""
 ISSUING_KEY = "keys/issuing.key"
 
 
@@ -71,7 +78,15 @@ def read_writer_keys(home: Path) -> WriterKeys:
 
 def read_role_key(path: Path) -> SigningKey:
     """A role's signing key. Raises NotInitialised, SettingsError."""
-    return codec.keyring.parse_role_key(_read(path, path.parent))
+    try:
+        text = _read(path, path.parent)
+    except NotInitialised as error:
+        raise NotInitialised(
+            f"{error.message}: what this process does could not be entered in the audit log",
+            safe="Nothing was changed.",
+            hint=f"Hand over the one of the writer's home. To make one: vault key make {path.stem}",
+        ) from None
+    return codec.keyring.parse_role_key(text)
 
 
 def default_kit(home: Path) -> Path | None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from vault.errors import Corrupt, SnapshotUnknown, UsageError
+from vault.governance.request import Verb
 from vault.operations.choose import choose
+from vault.operations.gate import Question, admit_reading
 from vault.operations.items import DiffItem, EntryItem
 from vault.operations.render import meant, shown
 from vault.operations.unit import ReadUnit
@@ -29,13 +31,20 @@ def list_entries(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Ite
 
 
 def read_file(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterator[bytes]:
-    """A file's bytes in blocks, each verified before it is handed out; holes read as zeros."""
+    """A file's bytes in blocks, each verified before it is handed out; holes read as zeros.
+
+    Raises Denied, UsageError.
+    """
     reader = _open(unit, ring, what)
     stored = _find(reader, path)
     if stored.entry.link is not None:
         stored = reader.find(stored.entry.link)
     if stored.entry.kind != Kind.FILE:
         raise UsageError(f"“{path}” is no regular file", hint="See what it is with: vault ls")
+    header = reader.record.header
+    from_where = (header.volume_name, header.volume, header.environment)
+    about = f"“{shown(stored.entry.path)}” of {header.id}"
+    admit_reading(unit, Question(Verb.READ, *from_where, about=about))
     return with_holes(stored.entry, reader.blocks(stored))
 
 

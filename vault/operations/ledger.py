@@ -11,15 +11,18 @@ from typing import Any, Final
 import msgspec
 
 from vault import operations
-from vault.audit.entry import Caller, Entry, EntryKind
+from vault.audit.entry import Caller, Entry, EntryKind, decode_entry, encode_entry
 from vault.governance.principal import Principal
 from vault.governance.request import Verb
 from vault.ids import next_id
 from vault.operations.unit import RecordUnit, exclusive
 from vault.operations.uptime import accumulated_uptime
 
-_UNSAID: Final = frozenset(("proof", "made_at"))
+_UNSAID: Final = frozenset(("proof", "made_at", "charter"))
 """What nobody has to read in order to agree to a change."""
+
+
+_INTENDED: Final = "intended:"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -86,6 +89,33 @@ def _use(request: Entry, ask: str) -> Entry:
         volume="",
         body={"ask": ask},
     )
+
+
+def intend(
+    unit: RecordUnit, what: str, kind: EntryKind, body: dict[str, Any], *, about: str
+) -> Entry:
+    """Remember, durably, the entry of an effect that is about to be: `fulfil` enters it.
+
+    So no crash in between keeps it out: whoever looks next finds it here, by `what` it is of.
+    """
+    entry = _made(unit, kind, body, _NOWHERE, about)
+    unit.catalog.meta.set(_INTENDED + what, encode_entry(entry).decode())
+    return entry
+
+
+def intended(unit: RecordUnit, what: str) -> Entry | None:
+    """The entry that is remembered of an effect which may have been; None for none."""
+    text = unit.catalog.meta.get(_INTENDED + what)
+    return decode_entry(text.encode()) if text else None
+
+
+def fulfil(unit: RecordUnit, what: str, told: Entry | None) -> None:
+    """Enter what came of it; None where nothing did. On return nothing is remembered any more."""
+    with exclusive(unit.home, "audit-entry"), unit.catalog.connection.writing():
+        if told is not None:
+            fresh = _made(unit, told.kind, told.body, _NOWHERE, told.about)
+            unit.catalog.audit.add(msgspec.structs.replace(fresh, caller=told.caller))
+        unit.catalog.meta.set(_INTENDED + what, "")
 
 
 def administer(

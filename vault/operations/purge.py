@@ -2,9 +2,9 @@
 
 Nothing here trusts the catalog: the tombstone is folded from signed events, the final snapshot is
 verified byte for byte, the lock is read from the store, and quarantine is looked at once more.
-Order: evidence → judged → `purge_started` recorded, and in the audit log → the records looked at
-once more → the provider's deciding step → `purged` recorded, and in the audit log when the pass
-ends. A crash after the deciding step is finished by the next pass.
+Order: evidence → judged → let pass by the gate → `purge_started` recorded, and in the audit log →
+the records looked at once more → the provider's deciding step → `purged` recorded, and in the audit
+log when the pass ends. A crash after the deciding step is finished by the next pass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from vault import limits
-from vault.errors import SourceError, SourceVanished, VaultError
+from vault.errors import GateError, SourceError, SourceVanished, VaultError
+from vault.governance.request import Verb
 from vault.lifecycle.event import EventType
 from vault.lifecycle.purge_plan import FinalSnapshot, PurgeEvidence, Refusal, judge
 from vault.lifecycle.tombstone import State, Tombstone, fold
@@ -25,6 +26,7 @@ from vault.operations.delete import quarantine_of
 from vault.operations.early import agreed_early, was_protected_elsewhere
 from vault.operations.finalize import still_since
 from vault.operations.freeze import insist_calm
+from vault.operations.gate import Question, admit
 from vault.operations.identity import read_identity
 from vault.operations.items import PurgeItem, PurgeReport
 from vault.operations.loosening import Proofs
@@ -98,6 +100,11 @@ def _judged(
     if dry_run:
         return "would-purge", ()
     assert final is not None
+    what = (tombstone.volume_name, tombstone.volume, tombstone.environment)
+    try:
+        admit(unit, Question(Verb.PURGE, *what, about=tombstone.id))
+    except GateError as error:
+        return "refused", (error.message,)
     draft = Draft(type=EventType.PURGE_STARTED, volume=tombstone.volume, tombstone=tombstone.id)
     started = former
     if tombstone.state is not State.PURGING:

@@ -14,13 +14,12 @@ from vault.codec.keyring import RecoveryKit, SigningKey, WriterKeys
 from vault.operations import homes
 from vault.operations.amend import admit_member
 from vault.operations.items import RebuildReport
-from vault.operations.unit import ReadUnit
+from vault.operations.unit import ReadUnit, RecordUnit
 from vault.operations.verify import tampering_items
 from vault.repository.audit_log import read_segments
 from vault.repository.journal import read_events
 from vault.repository.snapshot import list_snapshots
 from vault.settings import default_text
-from vault.store.contract import WritableStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,26 +58,34 @@ def read_logs(unit: ReadUnit) -> Iterator[ReadLog]:
                 yield ReadLog(name, entries, head)
             entries, head, name = [], Frontier(), stored.log
         if stored.segment.first == head.size:
-            entries += stored.segment.sortable()
+            entries += stored.entries()
             head = head.grown(stored.segment.hashes())
     if name:
         yield ReadLog(name, entries, head)
 
 
-def join(store: WritableStore, kit: RecoveryKit, wish: Joining) -> None:
-    """Make a home for a vault that is in the store: a writer of its own, admitted by the root key.
+def prepare(kit: RecoveryKit, wish: Joining) -> None:
+    """Begin a home for a vault that is in the store: its writer's key, and whom it trusts.
 
-    Order: key on disk → charter → root pinned → vault.toml, the commit. Raises KitWrong,
-    VaultMissing, StoreError; repeated, it goes on from there.
+    Until it has joined there is no vault.toml, and so no vault in it.
     """
     path = wish.home / homes.WRITER_KEY
     if not path.exists():
         signing, chunk_ids, index = (secrets.token_bytes(32) for _ in range(3))
         keys = WriterKeys(kit.vault, wish.writer_name, SigningKey(signing), chunk_ids, index)
         homes.write_private(path, keys.text())
-    keys = homes.read_writer_keys(wish.home)
-    admit_member(store, kit, keys.signing, role="writer", name=keys.name)
     homes.write_private(wish.home / homes.ROOT, kit.root_public + "\n")
     homes.write_private(wish.home / homes.VAULT, kit.vault + "\n")
-    text = default_text(wish.store_url, store.now(), profile=wish.profile)
+
+
+def join(unit: RecordUnit, kit: RecoveryKit, wish: Joining) -> None:
+    """Let a prepared home write: its key is admitted by the root key, which it enters itself.
+
+    Order: what others have entered is known here → judged → charter, entry → vault.toml, the
+    commit. Raises as every amendment does; repeated, it goes on from there.
+    """
+    rebuild(unit)
+    name = homes.read_writer_keys(wish.home).name
+    admit_member(unit, kit, unit.signer, role="writer", name=name)
+    text = default_text(wish.store_url, unit.store.now(), profile=wish.profile)
     homes.write_private(wish.home / homes.SETTINGS, text)

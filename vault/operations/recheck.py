@@ -93,7 +93,7 @@ def agreed(
 def _stored(unit: ReadUnit, notes: TamperingLog) -> Iterator[Entry]:
     """Every entry, with the time at which the store received it: no host can have it older."""
     for stored in read_lines(unit.reader, unit.charter, notes):
-        for _, entry in stored.segment.entries():
+        for _, entry in stored.entries():
             yield msgspec.structs.replace(entry, at=stored.stored_at)
 
 

@@ -7,6 +7,7 @@ being entered just then is told twice, which says nothing wrong.
 
 from __future__ import annotations
 
+from vault.operations.amend import enter_amendment
 from vault.operations.audit import commit, refresh
 from vault.operations.record import as_stored, enter_untold
 from vault.operations.unit import RecordUnit
@@ -20,6 +21,7 @@ def reconcile(unit: RecordUnit) -> int:
     StoreError.
     """
     refresh(unit)
+    enter_amendment(unit)
     untold = enter_untold(unit, _read_all(unit))
     commit(unit)
     return untold

@@ -29,7 +29,7 @@ from vault.operations.capture import CapturePlan, capture
 from vault.operations.choose import choose, unread_since
 from vault.operations.enroll import insist_apart
 from vault.operations.findings import FindingLog
-from vault.operations.gate import admit, question_of
+from vault.operations.gate import Question, admit, admit_reading, question_of
 from vault.operations.identity import found_at, is_registered
 from vault.operations.items import RestoreReport, RestoreRequest
 from vault.operations.render import finding_item, meant, shown
@@ -98,6 +98,14 @@ def let_overwrite(unit: WriteUnit, plan: RestorePlan) -> None:
     volume = unit.catalog.volumes.resolve(plan.record.header.volume)
     about = f"{plan.record.header.id} in place, at {plan.target}"
     admit(unit, msgspec.structs.replace(question_of(Verb.RESTORE, volume), about=about))
+
+
+def let_write(unit: ReadUnit, plan: RestorePlan) -> None:
+    """Ask the gate before contents are written to another place. Raises Denied."""
+    header = plan.record.header
+    from_where = (header.volume_name, header.volume, header.environment)
+    about = f"{header.id} to {plan.target}"
+    admit_reading(unit, Question(Verb.RESTORE, *from_where, about=about))
 
 
 def save_present(unit: WriteUnit, plan: RestorePlan) -> str:

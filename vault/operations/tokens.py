@@ -120,6 +120,7 @@ def authenticate(unit: LocalUnit, token: str, *, environment: str = "") -> Princ
         volumes=terms.volumes,
         token=terms.ids[-1][:16],
         lineage=terms.token,
+        made_at=terms.made_at,
         expires_at=terms.expires_at,
     )
 

@@ -83,8 +83,8 @@ class WriteUnit(RecordUnit, frozen=True, kw_only=True):
     index: LocalIndex
 
 
-class CollectUnit(ReadUnit, frozen=True, kw_only=True):
-    """The collector's: the only one that holds a Reaper."""
+class CollectUnit(RecordUnit, frozen=True, kw_only=True):
+    """The collector's: the only one that holds a Reaper; it records no more than what it did."""
 
     store: ReapingStore
 

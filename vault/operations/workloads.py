@@ -66,6 +66,7 @@ def authenticate(
         environment=workload.environment,
         token=claims.id,
         lineage=claims.id,
+        made_at=claims.made_at,
         expires_at=claims.expires_at,
     )
 

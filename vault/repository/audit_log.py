@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from vault.audit.entry import COLLECTORS, Entry
 from vault.audit.merkle import Frontier
 from vault.audit.segment import Segment, read_segment
 from vault.codec.envelope import parse, sign
@@ -29,7 +30,7 @@ from vault.store.names import named
 KIND: Final = "audit"
 PREFIX: Final = "audit/"
 
-SHELF: Final = Shelf(KIND, PREFIX, roles=("writer", "purger"))
+SHELF: Final = Shelf(KIND, PREFIX, roles=("writer", "purger", "collector"))
 _NAME: Final = re.compile(r"audit/([0-9a-f]{16})/([0-9]{12})-[0-9a-f]{64}")
 
 
@@ -43,6 +44,15 @@ class StoredSegment(msgspec.Struct, frozen=True):
     signer_hex: str
     role: str
     stored_at: datetime
+
+    def entries(self) -> Iterator[tuple[int, Entry]]:
+        """Those that count and are understood: of a collector's only what it did.
+
+        A purger's all count: it commits what waits in the home that it may share with a writer.
+        """
+        for index, entry in self.segment.sortable():
+            if self.role != "collector" or entry.kind in COLLECTORS:
+                yield index, entry
 
 
 def stem(log: str, first: int) -> str:

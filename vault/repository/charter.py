@@ -109,6 +109,16 @@ class StoredCharter(msgspec.Struct, frozen=True):
 
 def store_charter(store: Writer, charter: Charter, root: SigningKey, retain_until: datetime) -> str:
     """Sign and store a charter; returns its key. Raises UsageError where it contradicts itself."""
+    key, data = _sealed(charter, root)
+    return store.put(key, data, retain_until).key
+
+
+def key_of(charter: Charter, root: SigningKey) -> str:
+    """The key under which a charter will be stored. Raises UsageError as `store_charter`."""
+    return _sealed(charter, root)[0]
+
+
+def _sealed(charter: Charter, root: SigningKey) -> tuple[str, bytes]:
     fault = _fault(charter)
     if fault is None and charter.root != root.public_hex:
         fault = "it names another root key than the one that signs it"
@@ -116,7 +126,7 @@ def store_charter(store: Writer, charter: Charter, root: SigningKey, retain_unti
         raise UsageError(f"this charter cannot be: {fault}", safe="The former charter holds.")
     body = msgspec.json.encode(charter, order="deterministic")
     data = sign(KIND, charter.vault, body, root, features=charter.features)
-    return store.put(named(f"{PREFIX}{charter.number:08d}", data), data, retain_until).key
+    return named(f"{PREFIX}{charter.number:08d}", data), data
 
 
 def load_charter(
@@ -135,22 +145,29 @@ def load_latest(
     Raises VaultMissing where there is none, FeatureUnknown, Corrupt.
     """
     notes = [] if tampering is None else tampering
-    signed: dict[int, list[Verified]] = {}
-    for verified in read_all(reader, PREFIX, notes):
-        number = signed_number(verified, root_public_hex, notes)
-        if number is not None:
-            signed.setdefault(number, []).append(verified)
-    if not signed:
+    chain = read_chain(reader, root_public_hex, notes)
+    if not chain:
         damaged = [n.detail for n in notes if n.key.startswith(PREFIX) and n.what == "unreadable"]
         raise VaultMissing(
             ": ".join([f"no vault with this root key is in {reader.address}", *damaged[:1]]),
             safe="Nothing was changed.",
             hint="Check the store's URL and that the recovery kit is this vault's.",
         )
-    chain = {number: _first(links, notes) for number, links in signed.items()}
     stored = _read(chain[max(chain)])
     _note_gaps(stored, chain, notes)
     return stored
+
+
+def read_chain(
+    reader: Reader, root_public_hex: str, tampering: TamperingLog, prefix: str = PREFIX
+) -> dict[int, Verified]:
+    """By its number, each charter that the root key signed: of several with one, the first."""
+    signed: dict[int, list[Verified]] = {}
+    for verified in read_all(reader, prefix, tampering):
+        number = signed_number(verified, root_public_hex, tampering)
+        if number is not None:
+            signed.setdefault(number, []).append(verified)
+    return {number: _first(links, tampering) for number, links in signed.items()}
 
 
 def _fault(charter: Charter) -> str | None:

@@ -35,7 +35,7 @@ class SnapshotReader:
     ) -> None:
         self._reader = reader
         self._ring = ring
-        self._record = record
+        self.record = record
         self._tampering = tampering
         self._source = ChunkSource(reader, ring, record, tampering)
         self._threads = ThreadPoolExecutor(_FETCHERS, "vault-fetch")
@@ -84,7 +84,7 @@ class SnapshotReader:
                 return stored
         raise UsageError(
             f"“{path.decode('utf-8', 'backslashreplace')}” is not in snapshot "
-            f"{self._record.header.id}",
+            f"{self.record.header.id}",
             hint="See what is there with: vault ls",
         )
 
@@ -144,7 +144,7 @@ class SnapshotReader:
 
     def _table_refs(self) -> tuple[ChunkRef, ...]:
         if self._table is None:
-            body = read_body(self._reader, self._record, self._ring, self._tampering)
+            body = read_body(self._reader, self.record, self._ring, self._tampering)
             self._table = body.table
         return self._table
 

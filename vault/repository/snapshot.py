@@ -125,6 +125,12 @@ def store_snapshot(
     return store.put(key, data, header.retain_until)
 
 
+def snapshot_of(key: str) -> str:
+    """The id of the snapshot that lies under a key; empty where that is none's."""
+    name = _NAME.fullmatch(key)
+    return name[2] if name else ""
+
+
 def list_snapshots(
     reader: Reader,
     charter: Charter,

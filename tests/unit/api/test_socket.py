@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from tests.promises.users import open_ground, run_as, skip_unless_others_can_run
 from tests.signers import SoftKey
 from tests.unit.api.conftest import make_door
 from vault.client import Client
+from vault.clock import SystemClock, parse_time
 from vault.errors import ApprovalNeeded, Denied, TokenInvalid
 from vault.governance.intent import Task
 from vault.library import Vault
@@ -128,8 +130,12 @@ def test_with_approvers_a_user_needs_a_task_and_steers_nothing_alone(
         with pytest.raises(Denied, match="needs-task"):
             vault.delete("ledger", reason="no longer used", task="OPS-404")
     with at(place, tokens["bot", "production"]) as http:
-        wish = {"volumes": ["ledger"], "reason": "work"}
-        grant = http.post("/v1/grants", json=wish).json()["id"]
+        wish = {"volumes": ["ledger"], "reason": "work", "bytes": 7}
+        begins = (SystemClock().now() + timedelta(hours=1)).isoformat()
+        made = http.post("/v1/grants", json={**wish, "starts_at": begins}).json()
+        assert (made["bytes"], parse_time(made["starts_at"])) == (7, parse_time(begins))
+        assert http.post("/v1/grants", json={**wish, "starts_at": "soon"}).status_code == 400
+        grant = made["id"]
     with at(place) as http:
         answer = http.post(f"/v1/grants/{grant}/give")
         assert (answer.status_code, answer.json()["code"]) == (403, "approval_needed")

@@ -25,7 +25,10 @@ SERVICE = Principal(PrincipalKind.SERVICE, "platform", Via.TOKEN)
 PROCESS = Principal(PrincipalKind.SERVICE, "purger@host", Via.PROCESS)
 AGENT = Principal(PrincipalKind.AGENT, "coder", Via.TOKEN)
 RUNNING = {Verb.PURGE, Verb.COLLECT}
-PROTECTIVE = {Verb.SNAPSHOT, Verb.UNDELETE, Verb.RESTORE, Verb.HOLD, Verb.GRANT_REQUEST}
+PROTECTIVE = {
+    *(Verb.SNAPSHOT, Verb.UNDELETE, Verb.RESTORE, Verb.READ),
+    *(Verb.HOLD, Verb.GRANT_REQUEST),
+}
 SIGNALS = tuple(Signal(name, 1.0, f"{name} for this identity") for name in ("new-verb", "hour"))
 
 

@@ -11,7 +11,7 @@ import pytest
 from adapters.directory import provider
 from vault.catalog.database import open_catalog
 from vault.clock import SystemClock
-from vault.governance.principal import Principal, PrincipalKind
+from vault.governance.principal import Principal, PrincipalKind, Via
 from vault.operations import homes
 from vault.operations.enroll import Enrolment, enroll
 from vault.operations.establish import Founding, establish
@@ -50,7 +50,7 @@ class Site:
             "store": store,
             "signer": signer,
             "role": "purger",
-            "principal": Principal(PrincipalKind.SERVICE, "purger@host"),
+            "principal": Principal(PrincipalKind.SERVICE, "purger@host", Via.PROCESS),
             "tampering": [],
         }
         return RecordUnit(**fields)
@@ -59,8 +59,16 @@ class Site:
     def collector(self) -> CollectUnit:
         """The collector, the only one with a Reaper."""
         store = compose_store(self.memory, right="reaper", clock=self.clock)
+        signer = homes.read_role_key(self.home / homes.COLLECTOR_KEY)
         fields = {name: getattr(self.write, name) for name in CollectUnit.__struct_fields__}
-        fields |= {"reader": store, "store": store, "tampering": []}
+        fields |= {
+            "reader": store,
+            "store": store,
+            "signer": signer,
+            "role": "collector",
+            "principal": Principal(PrincipalKind.SERVICE, "collector@host", Via.PROCESS),
+            "tampering": [],
+        }
         return CollectUnit(**fields)
 
     @property

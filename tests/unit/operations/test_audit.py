@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,9 +17,10 @@ from vault.audit.entry import EntryKind, decode_entry, encode_entry
 from vault.audit.merkle import Frontier
 from vault.audit.segment import write_segment
 from vault.catalog.database import open_catalog
+from vault.codec.signing import SigningKey
 from vault.errors import StoreUnreachable, Unauthentic
 from vault.operations import homes
-from vault.operations.amend import record_lock, revoke_member
+from vault.operations.amend import admit_member, record_lock, revoke_member
 from vault.operations.audit import commit
 from vault.operations.ledger import enter
 from vault.operations.rebuild import rebuild
@@ -207,19 +209,25 @@ def test_what_strangers_lay_in_the_way_stops_nothing(site: Site) -> None:
     assert [stored.segment.first for stored in found[len(former) :]] == [end]
 
 
-def test_a_revoked_key_enters_nothing(site: Site) -> None:
+def test_a_revoked_key_enters_nothing(site: Site, tmp_path: Path) -> None:
     """The entries wait for a key that counts."""
     kit = homes.read_kit(site.home / homes.KIT)
-    former = segments(site.write)
-    told(site.write, "a")
-    site.clock.advance(timedelta(seconds=2))
-    revoke_member(site.write.store, kit, "host")
-    charter = load_charter(site.write.reader, kit.root_public)
+    signer, home = SigningKey(b"o" * 32), tmp_path / "other"
+    home.mkdir()
+    admit_member(site.write, kit, signer, role="writer", name="other")
+    with closing(open_catalog(home / "catalog.db")) as catalog:
+        other = replace(site.write, home=home, catalog=catalog, signer=signer)
+        charter = load_charter(site.write.reader, kit.root_public)
+        site.clock.advance(timedelta(seconds=2))
+        revoke_member(replace(other, charter=charter), kit, "host")
+    unit = replace(site.write, charter=load_charter(site.write.reader, kit.root_public))
+    former = segments(unit)
+    told(unit, "a")
     site.clock.advance(timedelta(seconds=2))
     with pytest.raises(Unauthentic):
-        commit(replace(site.write, charter=charter))
-    assert waiting(site.write) == ["a"]
-    assert segments(site.write) == former
+        commit(unit)
+    assert waiting(unit) == ["a"]
+    assert segments(unit) == former
 
 
 def test_writers_and_purgers_have_their_own_logs(site: Site) -> None:

@@ -31,9 +31,7 @@ def unit(site: Site) -> WriteUnit:
     """The site with an ephemeral environment and a snapshot."""
     kit = homes.read_kit(site.home / homes.KIT)
     terms = environment_terms(ephemeral=True, window=HOUR)
-    site.write = replace(
-        site.write, charter=add_environment(site.write.store, kit, "preview", terms)
-    )
+    site.write = replace(site.write, charter=add_environment(site.write, kit, "preview", terms))
     captured(site)
     return site.write
 

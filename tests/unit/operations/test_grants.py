@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -12,9 +13,10 @@ from msgspec.structs import replace
 
 from tests.unit.operations.approving import AGENT, Council
 from tests.unit.operations.conftest import Site
+from tests.unit.operations.test_capture import captured
 from vault.audit.entry import EntryKind
 from vault.catalog.database import open_catalog
-from vault.errors import Denied
+from vault.errors import Denied, UsageError
 from vault.governance.intent import Task
 from vault.operations.gate import admit
 from vault.operations.grants import GrantWish, give_unasked, grant
@@ -92,3 +94,38 @@ def test_a_grant_lives_by_the_time_of_the_store(
     with pytest.raises(Denied, match=r"needs-grant.*expired"):
         council.admit()
     assert (grant(unit, given.id).state, grant(unit, given.id).used) == ("expired", 2)
+
+
+def test_a_grant_begins_when_it_says_and_is_for_so_many_bytes(council: Council) -> None:
+    """Not earlier, and not for more than that in all; what cannot be is not asked for."""
+    unit, where = council.unit, council.question().environment
+    size = captured(council.site)[0].header.bytes
+    add_task(unit, Task(task="OPS-7", environment=where, assignees=(AGENT.name,), volumes=("db",)))
+    wish = GrantWish(
+        environment=where,
+        volumes=("db",),
+        reason="clean up",
+        task="OPS-7",
+        life=LIFE,
+        uses=9,
+        bytes=2 * size,
+        starts_at=council.site.clock.now() + LIFE,
+        principal=AGENT.name,
+    )
+    given = give_unasked(unit, wish)
+    assert (given.starts_at, given.bytes) == (wish.starts_at, 2 * size)
+    assert given.expires_at == council.site.clock.now() + 2 * LIFE
+    with pytest.raises(Denied, match="needs-grant"):
+        council.admit(task="OPS-7")
+    council.site.clock.advance(LIFE)
+    for _ in range(2):
+        council.admit(task="OPS-7")
+    with pytest.raises(Denied, match=r"needs-grant.*spent"):
+        council.admit(task="OPS-7")
+    late = council.site.clock.now() + timedelta(days=2)
+    for wrong in (dataclasses.replace(wish, bytes=-1), dataclasses.replace(wish, starts_at=late)):
+        with pytest.raises(UsageError):
+            give_unasked(unit, wrong)
+    now = council.site.clock.now()
+    early = give_unasked(unit, dataclasses.replace(wish, starts_at=now - LIFE))
+    assert early.expires_at == now + LIFE

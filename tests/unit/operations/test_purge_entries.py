@@ -14,6 +14,7 @@ from tests.unit.operations.test_purge import WINDOW, finalized
 from vault.lifecycle.event import EventType
 from vault.operations import duties, ledger
 from vault.operations.auditing import verify
+from vault.operations.policy import FILE
 from vault.operations.purge import purge
 from vault.provider import PurgePermit
 from vault.repository.audit_log import read_segments
@@ -60,6 +61,26 @@ def test_a_purge_is_in_the_store_on_return(ripe: Site) -> None:
     assert told(ripe)[-2:] == ["purge_started", "purged"]
     ripe.clock.advance(timedelta(minutes=5))
     assert verify(ripe.write).findings == ()
+
+
+def test_a_purge_is_let_pass_by_the_gate(ripe: Site) -> None:
+    """As a request of a process; a rule of one's own keeps it from happening."""
+    (ripe.home / FILE).write_text(
+        '@id("not-now") @says("we look first")'
+        ' forbid (principal, action == Action::"purge", resource);'
+    )
+    (item,) = purge(ripe.purger, dry_run=False).items
+    assert (item.verdict, "not-now: we look first" in item.reasons[0]) == ("refused", True)
+    assert "purge_started" not in told(ripe)
+    (ripe.home / FILE).write_text("// nothing more\n")
+    (item,) = purge(ripe.purger, dry_run=False).items
+    assert item.verdict == "purged"
+    entries = ripe.write.catalog.audit.requests("purger@host")
+    assert [entry.body["decision"] for entry in entries] == ["deny", "allow"]
+    assert {(e.body["verb"], e.body["volume_name"], e.caller.via) for e in entries} == {
+        ("purge", "db", "process")
+    }
+    assert entries[1].body["rules"] == ["process"]
 
 
 def test_nothing_is_destroyed_before_the_log_tells_of_it(ripe: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,16 @@ from msgspec.structs import replace
 from tests.unit.operations.conftest import Site
 from vault.catalog.database import open_catalog
 from vault.codec.signing import SigningKey
-from vault.errors import Denied, StoreUnreachable
+from vault.errors import Denied, StoreUnreachable, TokenInvalid
 from vault.governance.principal import Principal, PrincipalKind
 from vault.governance.request import Verb
 from vault.operations import homes
 from vault.operations.amend import admit_member
-from vault.operations.audit import commit
+from vault.operations.audit import commit, refresh
 from vault.operations.freeze import freeze, panic, unfreeze
 from vault.operations.gate import Question, admit
+from vault.operations.identities import add_identity, enable
+from vault.operations.tokens import TokenWish, authenticate, make_token, revoke, rotate
 from vault.operations.unit import WriteUnit
 from vault.repository.charter import load_charter
 
@@ -32,11 +35,12 @@ def other(site: Site, tmp_path: Path) -> Iterator[WriteUnit]:
     """A second writer, with a key, a home and a catalog of its own; both know of one another."""
     kit = homes.read_kit(site.home / homes.KIT)
     signer = SigningKey(b"o" * 32)
-    admit_member(site.write.store, kit, signer, role="writer", name="other")
+    admit_member(site.write, kit, signer, role="writer", name="other")
     charter = load_charter(site.write.reader, kit.root_public)
     site.write = replace(site.write, charter=charter, principal=BOB)
     home = tmp_path / "other"
     home.mkdir(mode=0o700)
+    homes.write_private(home / homes.VAULT, kit.vault)
     with closing(open_catalog(home / "catalog.db")) as catalog:
         yield replace(site.write, home=home, catalog=catalog, signer=signer, charter=charter)
 
@@ -55,6 +59,42 @@ def test_a_panic_and_a_freeze_elsewhere_hold_here(site: Site, other: WriteUnit) 
     with pytest.raises(Denied, match="tokens got out"):
         admit(other, DELETE)
     commit(other)
+
+
+@pytest.mark.parametrize("how", ["token", "identity", "disabled", "key"])
+def test_a_credential_that_is_revoked_elsewhere_counts_no_more_here(
+    site: Site, other: WriteUnit, how: str
+) -> None:
+    """Not even for the very request that this host learns of it by: it was known a moment ago."""
+    add_identity(other, "platform", "human")
+    wish = TokenWish(name="platform", environment="production")
+    first, second = make_token(other, wish), make_token(other, wish)
+    callers = [replace(other, principal=authenticate(other, t.secret)) for t in (first, second)]
+    for caller in callers:
+        admit(caller, DELETE)
+    refresh(site.write)
+    if how == "disabled":
+        enable(site.write, "platform", disabled=True)
+    elif how == "key":
+        rotate(site.write, at_once=True)
+    else:
+        revoke(site.write, first.id if how == "token" else "platform")
+    authenticate(other, first.secret)  # this host has not looked since
+    rule = "disabled" if how == "disabled" else "out-of-scope"
+    with pytest.raises(Denied, match=rule):
+        admit(callers[0], DELETE)
+    assert other.catalog.audit.requests(most=1)[0].body["rules"] == [rule]
+    with pytest.raises(TokenInvalid):
+        authenticate(other, first.secret)
+    if how == "token":
+        admit(callers[1], DELETE)
+    else:
+        with pytest.raises(Denied, match=rule):
+            admit(callers[1], DELETE)
+    site.clock.advance(timedelta(seconds=1))
+    if how != "disabled":  # what is made afterwards counts
+        fresh = authenticate(other, make_token(other, wish).secret)
+        admit(replace(other, principal=fresh), DELETE)
 
 
 def test_where_the_others_cannot_be_heard_nothing_is_destroyed(

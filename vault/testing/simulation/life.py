@@ -242,9 +242,9 @@ def _founding(world: World) -> Task:
             other.mkdir()
             for name in (homes.ROOT, homes.VAULT, homes.SETTINGS):
                 shutil.copy(home / name, other / name)
-            if role == "purger":
-                (other / homes.PURGER_KEY).parent.mkdir()
-                shutil.move(home / homes.PURGER_KEY, other / homes.PURGER_KEY)
+            key = homes.PROCESS_KEYS["purger" if role == "purger" else "collector"]
+            (other / key).parent.mkdir()
+            shutil.move(home / key, other / key)
 
         with Vault.open(home) as vault:
             brief = world.climate.brief

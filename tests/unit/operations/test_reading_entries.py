@@ -1,0 +1,115 @@
+"""Reading and the audit log: who had contents is entered, and nobody has to wait for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from tests.unit.operations.conftest import Site
+from tests.unit.operations.test_capture import captured
+from vault.audit.entry import Entry
+from vault.errors import CatalogError, Denied, StoreDenied, VaultError
+from vault.operations import gate
+from vault.operations.audit import commit
+from vault.operations.inspect import list_entries, read_file
+from vault.operations.items import RestoreRequest
+from vault.operations.policy import FILE
+from vault.operations.restore import execute_restore, let_write, plan_restore
+from vault.operations.unit import ReadUnit
+
+
+@pytest.fixture
+def snapshot(site: Site) -> str:
+    """The id of the volume's only one."""
+    taken = captured(site)[0].header.id
+    commit(site.write)
+    return taken
+
+
+def read(site: Site, snapshot: str) -> bytes:
+    """A file's contents, as `vault cat` shows them."""
+    return b"".join(read_file(site.write, site.ring, snapshot, "orders"))
+
+
+def restored(site: Site, snapshot: str, to: Path) -> bytes:
+    """A file's contents, as `vault restore --to` writes them."""
+    plan = plan_restore(site.write, RestoreRequest(what=snapshot, to=to))
+    let_write(site.write, plan)
+    execute_restore(site.write, site.ring, plan, dry_run=False)
+    return (to / "orders").read_bytes()
+
+
+def requests(site: Site) -> list[Entry]:
+    """What was asked for since the volume was added."""
+    return site.write.catalog.audit.requests()[1:]
+
+
+def test_contents_that_are_read_are_entered(site: Site, snapshot: str, tmp_path: Path) -> None:
+    """Which, by whom, and where they went; names alone are not."""
+    list(list_entries(site.write, site.ring, snapshot, ""))
+    assert requests(site) == []
+    assert read(site, snapshot) == restored(site, snapshot, tmp_path / "to") == b"orders" * 1000
+    cat, restore = requests(site)
+    assert (cat.body["verb"], cat.body["about"]) == ("read", f"“orders” of {snapshot}")
+    assert (restore.body["verb"], restore.body["about"]) == (
+        "restore",
+        f"{snapshot} to {tmp_path / 'to'}",
+    )
+    for entry in (cat, restore):
+        assert (entry.caller.name, entry.body["volume_name"]) == ("ann@host", "db")
+        assert entry.volume == site.write.catalog.volumes.resolve("db").id
+        assert entry.environment == "production"
+    assert not site.write.catalog.audit.waiting(1)
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [("commit", StoreDenied("read only")), ("enter_request", CatalogError("full"))],
+)
+def test_reading_waits_for_no_entry(
+    site: Site,
+    snapshot: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    error: VaultError,
+) -> None:
+    """The store takes nothing, or the disk is full: whoever needs their data gets them."""
+
+    def fails(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gate, step, fails)
+        assert read(site, snapshot) == restored(site, snapshot, tmp_path / "to")
+    assert len(site.write.catalog.audit.waiting(9)) == (2 if step == "commit" else 0)
+
+
+def test_a_rule_of_ones_own_can_forbid_it(site: Site, snapshot: str) -> None:
+    """Before a byte of it is handed out; looking at names goes on."""
+    (site.home / FILE).write_text(
+        '@id("sealed") @says("nobody reads these")'
+        ' forbid (principal, action == Action::"read", resource);'
+    )
+    with pytest.raises(Denied, match="nobody reads these"):
+        read_file(site.write, site.ring, snapshot, "orders")
+    assert list(list_entries(site.write, site.ring, snapshot, ""))
+    assert requests(site)[-1].body["decision"] == "deny"
+
+
+@pytest.mark.parametrize("narrowed", [lambda site: reader_of(site), lambda site: site.purger])
+def test_who_has_no_writers_key_enters_nothing(
+    site: Site, snapshot: str, narrowed: Callable[[Site], ReadUnit]
+) -> None:
+    """A reader, or the kit and the store alone, has no log."""
+    unit = replace(narrowed(site))
+    assert b"".join(read_file(unit, site.ring, snapshot, "orders")) == b"orders" * 1000
+    assert requests(site) == []
+
+
+def reader_of(site: Site) -> ReadUnit:
+    """The reader's unit."""
+    return ReadUnit(**{name: getattr(site.write, name) for name in ReadUnit.__struct_fields__})
