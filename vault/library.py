@@ -203,8 +203,7 @@ class Vault(Opened):
     def undelete(self, ids: Sequence[str]) -> tuple[items.TombstoneItem, ...]:
         """Bring volumes back to their places. Raises at the first that cannot be."""
         with self._entered() as unit:
-            back = [operations.undelete.undelete(unit, identifier) for identifier in ids]
-        return tuple(map(tombstone_item, back))
+            return tuple(tombstone_item(operations.undelete.undelete(unit, each)) for each in ids)
 
     def undelete_since(self, span: timedelta, *, by: str = "") -> tuple[items.TombstoneItem, ...]:
         """Bring back all that was deleted within this span (by one identity) and can be undone."""

@@ -11,6 +11,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -107,7 +108,12 @@ def serve() -> None:
 
     Its words are the descriptors of the target and of the shared memory.
     """
-    root, memory = map(int, sys.argv[1:])
+    with suppress(BrokenPipeError):  # the restore is over, or died: nobody waits for a word
+        _serve(*map(int, sys.argv[1:]))
+    os._exit(0)  # nothing is left to be undone
+
+
+def _serve(root: int, memory: int) -> None:
     scribe = Scribe(root)
     shared = memoryview(mmap.mmap(memory, 0, prot=mmap.PROT_READ))
     calls, answers = sys.stdin.buffer, sys.stdout.buffer
@@ -118,4 +124,3 @@ def serve() -> None:
         body = msgspec.msgpack.encode(scribe.write(files_in(shared[start:end])))
         answers.write(LENGTH.pack(len(body)) + body)
         answers.flush()
-    os._exit(0)  # nothing is left to be undone

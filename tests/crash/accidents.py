@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 from collections.abc import Iterable
 from random import Random
 
 from tests.crash.small_disk import SmallDisk
 from tests.crash.steps import arm, arm_calls, watch_syncs
 from tests.crash.verb import Verb
-from tests.crash.world import ServerWorld
+from tests.crash.world import ServerWorld, WorldClock
 from vault.testing.crash import CrashPoint, killed_at
 from vault.testing.power import Disk, leave
 
@@ -120,3 +121,45 @@ def kill_server(verb: Verb, world: ServerWorld, calls: Iterable[int]) -> int:
         failures += failed
     verb.world.check(whole=True)
     return failures
+
+
+def bring_back(verb: Verb, world: ServerWorld, calls: Iterable[int], *, pauses: int) -> int:
+    """The server dies before each of these calls, and runs again after so many pauses of those
+    who wait for it, while the verb goes on, and succeeds; returns how often it did.
+    """
+    server, guard = world.scene.bucket.server, threading.Lock()
+    back = world.root.with_name("back")
+
+    def resumed(point: CrashPoint) -> str:
+        left = 0
+
+        def dies() -> None:
+            nonlocal left
+            server.kill()
+            left = pauses
+
+        def waits(_clock: WorldClock, _seconds: float) -> None:
+            nonlocal left
+            with guard:
+                left = max(0, left - 1)
+                if left == 0 and server.is_down():
+                    world.restart()
+                    back.touch()
+
+        setattr(WorldClock, "sleep", waits)  # noqa: B010 - of this process alone
+        arm_calls(point)
+        point.instead = dies
+        return verb.act()
+
+    returns = 0
+    for number in calls:
+        verb.prepare()
+        back.unlink(missing_ok=True)
+        _, told = killed_at(number, resumed)
+        assert not told.startswith("error:"), (number, told)
+        if server.is_down():
+            world.restart()
+        returns += back.exists()
+        verb.settle(told)
+    verb.world.check(whole=True)
+    return returns

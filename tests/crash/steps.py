@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.directory import kernel
+from adapters.directory.scribes import Scribes
 from vault.store.directory import DirectoryStore
 from vault.store.s3 import S3Store
 from vault.testing.crash import CrashPoint
@@ -26,6 +27,7 @@ def arm(point: CrashPoint) -> None:
     arm_calls(point)
     point.wrap(DirectoryStore, "put", "extend", "delete")
     point.wrap_reads(DirectoryStore, *_READS)
+    point.wrap(Scribes, "_send", "_hear")
     watch_commits(around=point.around)
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import corpus, governing
+from tests.fuzz import corpus, governing, listed
 from tests.fuzz.targets import TARGETS, Target, inputs
 from vault.audit.entry import EntryKind
 
@@ -22,6 +22,7 @@ _SLOW = frozenset(
     (
         *("charter", "session", "events", "snapshot", "index object", "local index"),
         *("audit books", "audit segment", "rules", "tracker's answer", "daemon's answer"),
+        "listing",
     )
 )
 _BY_NAME = {target.name: target for target in TARGETS}
@@ -97,6 +98,13 @@ _FINDS = (
     ("audit books", [governing.entries()[0] | {"at": "9999-12-31T23:59:59-01:00"}]),
     ("token", governing.tokens()[0].rpartition(".")[0] + f".{_NO_POINT}"),
     ("audit proof, as a value", json.loads(governing.proofs()[0]) | {"public": "no key"}),
+    ("listing", listed.pages()[0].replace(b"main/events/", b"elsewhere/")),
+    ("listing", listed.pages()[0].replace(b"<VersionId>first</VersionId>", b"")),
+    ("listing", listed.pages()[0].replace(b"2026-", b"0001-")),
+    ("listing", listed.pages()[0].replace(b"<Size>7</Size>", b"<Size>-7</Size>")),
+    ("lock's headers", ["GOVERNANCE", "* 999"]),
+    ("lock's headers", ["GOVERN", "2026-12-01T00:00:00Z"]),
+    ("lock's headers", ["COMPLIANCE", "4611686018427387903"]),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"seconds": 2**62}),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"rule": f"FREQ=DAILY;BYHOUR={2**62}"}),
 )

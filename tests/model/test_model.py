@@ -29,9 +29,10 @@ FAULTS: Final = {
     "GUARD_NEEDED": "snapshot",
     "GUARD_FRESH": "snapshot",
     "GUARD_LAPSED": "(snapshot|pack)",
+    "GUARD_RENAME": "undeleted",
+    "GUARD_BORN_LOCKED": "pack",
 }
 _NEVER_SO: Final = ("GUARD_NEWEST", "GUARD_CLOSED", "GUARD_NEEDED")
-_QUICK: Final = ("GUARD_WINDOW_STORE", "GUARD_NOTHING_NEW", "GUARD_LAPSED")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -78,26 +79,22 @@ def test_the_model_has_the_table_of_the_code() -> None:
 
 
 def test_every_promise_holds_with_three_processes(tmp_path: Path) -> None:
-    errors, states, said = check(tmp_path, *_SMALL, "OPS=0")
+    errors, states, said = check(tmp_path, *_SMALL, "OPS=1")
     assert errors == 0, said
-    assert states > 500_000
+    assert states > 900_000
 
 
 def test_holds_and_undeletes_meet_a_purge(tmp_path: Path) -> None:
-    errors, states, said = check(tmp_path, *_SMALL, "OPS=1", "WITHOUT_COLLECTOR")
+    errors, states, said = check(tmp_path, *_SMALL, "OPS=2", "WITHOUT_COLLECTOR")
     assert errors == 0, said
     assert states > 500_000
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "bounds",
-    [
-        (*_SMALL, "OPS=1"),
-        ("DELETES=1", "END=3", "OPS=0"),
-        ("DELETES=1", "END=3", "OPS=2", "WITHOUT_COLLECTOR"),
-        ("DELETES=2", "END=2", "OPS=1", "WITHOUT_COLLECTOR"),
-    ],
+    [("DELETES=1", "END=3", "OPS=2"), ("DELETES=2", "END=2", "OPS=1")],
     ids=" ".join,
 )
 def test_every_promise_holds_within_wider_bounds(tmp_path: Path, bounds: tuple[str, ...]) -> None:
@@ -112,10 +109,7 @@ def test_once_all_is_calm_every_tombstone_comes_to_its_end(tmp_path: Path) -> No
     assert errors == 0, said
 
 
-@pytest.mark.parametrize(
-    "guard",
-    [name if name in _QUICK else pytest.param(name, marks=pytest.mark.long) for name in FAULTS],
-)
+@pytest.mark.parametrize("guard", FAULTS)
 def test_the_model_fails_without_a_guard(tmp_path: Path, guard: str) -> None:
     without = without_guard(guard)
     bounds = (*_SMALL, "OPS=1")
@@ -144,7 +138,7 @@ def without_guard(guard: str) -> str:
 
 def _run(folder: Path, *words: str) -> str:
     done = subprocess.run(
-        words, cwd=folder, capture_output=True, text=True, timeout=1800, check=False
+        words, cwd=folder, capture_output=True, text=True, timeout=3600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -6,7 +6,9 @@ The attacker has the credential of the bucket's owner, who may put anything over
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 from msgspec.structs import replace
 
 from tests.damage.homes import stamp_with
@@ -34,6 +37,9 @@ from vault.store.names import pack_key
 from vault.testing.trees import Tree, read_tree
 
 pytestmark = pytest.mark.rgw
+_LISTING = "ListObjectVersions"
+_PASSES = 12  # over one listing, by one verb, however many versions there are
+_READS = 20  # of the oldest versions, of which a listing remembers 16
 _LISTINGS = (("volume", "list"), ("snapshots",), ("tombstones",))
 
 
@@ -212,28 +218,80 @@ def _extends_the_authentic(attacked: Attacked) -> None:
 
 
 @pytest.mark.parametrize(
-    "count", [2_000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+    ("versions", "markers"),
+    [
+        (1_000, 1_000),
+        pytest.param(10_000, 10_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
+        pytest.param(100_000, 1, marks=[pytest.mark.long, pytest.mark.timeout(7200)]),
+    ],
 )
-def test_many_versions_over_one_key(rgw_bucket: RgwBucket, tmp_path: Path, count: int) -> None:
+def test_many_versions_and_markers_over_one_key(
+    rgw_bucket: RgwBucket, tmp_path: Path, versions: int, markers: int
+) -> None:
+    """They cost a few passes over the pages of their listing, and no more reads than one would."""
     scene = make_scene(rgw_bucket, tmp_path)
     scene.snapshot()
     tree = read_tree(scene.source)
     key = next(v["Key"] for v in scene.versions() if "/snapshots/" in v["Key"])
-    owner, where = scene.client("provisioner"), {"Bucket": scene.bucket.name, "Key": key}
-    with ThreadPoolExecutor(16) as threads:
-        list(
-            threads.map(
-                lambda _: owner.put_object(**where, Body=secrets.token_bytes(64)), range(count)
-            )
-        )
-    owner.delete_object(**where)
-    scene.restore(tmp_path / "back")
+    found: list[tuple[str, str]] = []
+    plain = _calls(lambda: scene.restore(tmp_path / "before")), _calls(lambda: _verify(scene))
+    _bury(scene, key, versions, markers)
+    pages = _calls(lambda: deque(scene.versions(), maxlen=0))[_LISTING]
+
+    buried = (
+        _calls(lambda: scene.restore(tmp_path / "back")),
+        _calls(lambda: found.extend(_verify(scene))),
+    )
     assert read_tree(tmp_path / "back") == tree
-    done = scene.run("verify", "--json")
-    assert done.returncode == 3
-    found = {(f["what"], f["path"]) for f in answer(done)[0]["findings"]}
     name = key.removeprefix("main/")
-    assert found == {("marker", name), ("overwritten", name)}
+    assert set(found) == {("marker", name), ("overwritten", name)}
+    print(f"{pages} pages: {plain} before, {buried} after")
+    for before, after in zip(plain, buried, strict=True):
+        assert after.pop(_LISTING) <= before.pop(_LISTING) + _PASSES * pages
+        assert after.total() <= before.total() + _READS
+
+
+def _bury(scene: Scene, key: str, versions: int, markers: int) -> None:
+    """Lay versions over a key, with markers between them and on top.
+
+    One after the other where markers are many: the server makes no marker over a marker.
+    """
+    owner, where = scene.client("provisioner"), {"Bucket": scene.bucket.name, "Key": key}
+    began = time.monotonic()
+
+    def lay(number: int) -> None:
+        owner.put_object(**where, Body=secrets.token_bytes(64))
+        if number < markers:
+            owner.delete_object(**where)
+
+    with ThreadPoolExecutor(16 if markers == 1 else 1) as threads:
+        deque(threads.map(lay, range(1, versions)), maxlen=0)
+    lay(0)
+    seconds = time.monotonic() - began
+    laid = Counter(version["Marker"] for version in scene.versions() if version["Key"] == key)
+    print(f"{laid[False]} versions, {laid[True]} markers in {seconds:.0f} s")
+    assert laid == {False: versions + 1, True: markers}
+
+
+def _verify(scene: Scene) -> list[tuple[str, str]]:
+    with scene.vault() as vault:
+        return [(finding.what, finding.path) for finding in vault.verify().findings]
+
+
+def _calls(work: Callable[[], object]) -> Counter[str]:
+    """How often which call is made to the server."""
+    made: list[str] = []
+    client: Any = BaseClient
+    call = client._make_api_call
+
+    def counted(self: Any, name: str, terms: Any) -> Any:
+        made.append(name)
+        return call(self, name, terms)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", counted)
+        work()
+    return Counter(made)
 
 
 def _listed(scene: Scene) -> list[Any]:

@@ -25,7 +25,7 @@ from vault.store.locks import round_up
 from vault.store.names import require_key
 from vault.store.retrying import patiently
 from vault.store.s3_bucket import Bucket, create_bucket, require_write_once
-from vault.store.s3_errors import LOCKING, LOOKING_AT_BUCKET, calling, code_of, server_time
+from vault.store.s3_errors import KEPT, LOCKING, LOOKING_AT_BUCKET, calling, code_of, server_time
 
 
 class S3Store:
@@ -72,9 +72,10 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[ObjectVersion]:
         """See Reader; one page of versions is in memory at a time."""
-        for page in self._pages(self._bucket.prefix + prefix):
-            versions = (self._listed(found) for found in page.get("Versions", ()))
-            markers = (self._listed(found, True) for found in page.get("DeleteMarkers", ()))
+        whole = self._bucket.prefix + prefix
+        for page in self._pages(whole):
+            versions = map(partial(self._listed, whole, False), page.get("Versions", ()))
+            markers = map(partial(self._listed, whole, True), page.get("DeleteMarkers", ()))
             yield from heapq.merge(versions, markers, key=_order)
 
     def retention(self, key: str, *, version: str | None = None) -> Lock:
@@ -166,14 +167,28 @@ class S3Store:
             page: dict[str, Any] = self._bucket.client.list_object_versions(**ask)
             return page
 
-    def _listed(self, found: dict[str, Any], marker: bool = False) -> ObjectVersion:
-        return ObjectVersion(
-            key=found["Key"].removeprefix(self._bucket.prefix),
-            version=found["VersionId"],
-            size=found.get("Size", 0),
-            modified=found["LastModified"].astimezone(UTC),
-            marker=marker,
-            latest=found["IsLatest"],
+    def _listed(self, prefix: str, marker: bool, found: dict[str, Any]) -> ObjectVersion:
+        """One entry of a listing; what is none, or lies elsewhere, is not believed."""
+        try:
+            listed = ObjectVersion(
+                key=found["Key"].removeprefix(self._bucket.prefix),
+                version=found["VersionId"],
+                size=found.get("Size", 0),
+                modified=found["LastModified"].astimezone(UTC),
+                marker=marker,
+                latest=found["IsLatest"],
+            )
+        except (KeyError, OverflowError) as error:
+            raise self._odd(prefix) from error
+        if not found["Key"].startswith(prefix) or not listed.version or listed.size < 0:
+            raise self._odd(prefix)
+        return listed
+
+    def _odd(self, prefix: str) -> StoreUnreachable:
+        return StoreUnreachable(
+            f"{self.address}: the listing of {prefix} has an entry that cannot be one",
+            safe=KEPT,
+            hint="Look at the endpoint: what answers there does not speak S3.",
         )
 
 
@@ -195,10 +210,14 @@ def _order(found: ObjectVersion) -> tuple[str, bool, float]:
 
 
 def _lock_of(answer: dict[str, Any]) -> Lock:
+    """The lock in an answer; one of a kind or a time that nobody knows is none."""
     until = answer.get("ObjectLockRetainUntilDate")
     if until is None:
         return Lock(LockMode.NONE, None)
-    return Lock(LockMode(answer.get("ObjectLockMode", "NONE")), until.astimezone(UTC))
+    try:
+        return Lock(LockMode(answer.get("ObjectLockMode", "NONE")), until.astimezone(UTC))
+    except (ValueError, OverflowError):
+        return Lock(LockMode.NONE, None)
 
 
 def _base64(digest: bytes) -> str:

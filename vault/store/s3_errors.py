@@ -22,6 +22,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.parsers import ResponseParserError
 
 from vault.clock import Clock, format_time
 from vault.errors import (
@@ -40,7 +41,7 @@ from vault.errors import (
 _SIGNATURE_TOLERANCE: Final = timedelta(minutes=15)
 """Servers refuse a signature that is older or newer than this."""
 
-_KEPT: Final = "What was acknowledged before is untouched."
+KEPT: Final = "What was acknowledged before is untouched."
 _NO_CREDENTIAL: Final = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -49,6 +50,9 @@ _NO_CREDENTIAL: Final = (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+_UNREADABLE: Final = (ResponseParserError, ValueError, RuntimeError)
+"""What botocore's parser raises of an answer whose form or values make no sense to it."""
+
 _CODES: Final[Mapping[str, type[VaultError]]] = {
     "RequestTimeTooSkewed": ClockDisagrees,
     "NoSuchBucket": StoreAddressInvalid,
@@ -118,7 +122,10 @@ def calling(
     except RecursionError:
         # botocore follows a server that answers everything with a redirection until it breaks.
         what += ": the endpoint redirects without end"
-        raise StoreAddressInvalid(what, safe=_KEPT, hint=_HINTS[StoreAddressInvalid]) from None
+        raise StoreAddressInvalid(what, safe=KEPT, hint=_HINTS[StoreAddressInvalid]) from None
+    except _UNREADABLE as error:
+        what += ": the answer cannot be read"
+        raise StoreUnreachable(what, safe=KEPT, hint=_HINTS[StoreUnreachable]) from error
 
 
 def code_of(error: ClientError) -> str:
@@ -148,22 +155,22 @@ def _answered(
         kind = ClockDisagrees
     if kind is ClockDisagrees and there:
         what += f": the store's clock says {format_time(there)}, this host's {format_time(here)}"
-    return kind(f"{what}: {code} (HTTP {status})", safe=_KEPT, hint=_HINTS.get(kind, ""))
+    return kind(f"{what}: {code} (HTTP {status})", safe=KEPT, hint=_HINTS.get(kind, ""))
 
 
 def _unanswered(error: BotoCoreError, what: str) -> VaultError:
     if isinstance(error, _NO_CREDENTIAL):
         return StoreDenied(
             f"{what}: no usable credential: {error}",
-            safe=_KEPT,
+            safe=KEPT,
             hint="Name a profile of ~/.aws/credentials: --profile, vault.toml or AWS_PROFILE.",
         )
     if isinstance(error, SSLError):
         return StoreUnreachable(
             f"{what}: the server's certificate is not trusted: {error}",
-            safe=_KEPT,
+            safe=KEPT,
             hint="Give the file of its certificate authority in the URL: ?ca=/path/ca.pem.",
         )
     if isinstance(error, (HTTPClientError, EndpointConnectionError, IncompleteReadError)):
-        return StoreUnreachable(f"{what}: {error}", safe=_KEPT, hint=_HINTS[StoreUnreachable])
-    return StoreError(f"{what}: {error}", safe=_KEPT)
+        return StoreUnreachable(f"{what}: {error}", safe=KEPT, hint=_HINTS[StoreUnreachable])
+    return StoreError(f"{what}: {error}", safe=KEPT)

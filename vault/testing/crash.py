@@ -31,6 +31,11 @@ class CrashPoint:
         self.before_the_end: Callable[[], object] | None = None
         self.instead: Callable[[], object] | None = None
 
+    @property
+    def steps(self) -> int:
+        """How many there were."""
+        return self._steps
+
     def step(self) -> None:
         """One more step. Does not return where it is the last."""
         with self._guard:

@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from vault.clock import Clock
 from vault.errors import StoreUnreachable
@@ -46,6 +47,12 @@ class Server:
     def kill(self) -> None:
         """Let the gateway die at once and stay down."""
         _script("kill", str(self.folder))
+
+    def is_down(self) -> bool:
+        """Whether nobody listens."""
+        at = urlsplit(self.endpoint)
+        with socket.socket() as probe:
+            return probe.connect_ex((at.hostname, at.port)) != 0
 
     def start(self) -> None:
         """Bring the gateway back with the true time; what it acknowledged is there."""

@@ -74,8 +74,15 @@ def counted(scene: Scene, record: SnapshotRecord) -> tuple[SnapshotReader, Count
 
 def survey(scene: Scene, record: SnapshotRecord) -> tuple[dict[bytes, bytes], dict[bytes, str]]:
     """What can be read of each file, and the errors of the others."""
-    whole: dict[bytes, bytes] = {}
-    lost: dict[bytes, str] = {}
+    whole, lost = dict[bytes, bytes](), dict[bytes, str]()
+    survey_into(scene, record, whole, lost)
+    return whole, lost
+
+
+def survey_into(
+    scene: Scene, record: SnapshotRecord, whole: dict[bytes, bytes], lost: dict[bytes, str]
+) -> None:
+    """The same, where pages are lost: it raises at the end."""
     with scene.reader(record) as reader:
         for stored, content in reader.contents(reader.entries()):
             if stored.entry.kind == Kind.FILE:
@@ -83,7 +90,6 @@ def survey(scene: Scene, record: SnapshotRecord) -> tuple[dict[bytes, bytes], di
                     whole[stored.path] = b"".join(content)
                 except Corrupt as error:
                     lost[stored.path] = error.message
-    return whole, lost
 
 
 def data_packs(scene: Scene, record: SnapshotRecord) -> list[str]:
@@ -305,7 +311,8 @@ def test_a_lost_part_of_the_table_is_a_gap_where_its_pages_were(
     with scene.reader(record) as reader:
         parts = reader._table_refs()
         assert len(parts) > 4
-        reader._table = (parts[0], replaced(parts[1]), *parts[2:4], replaced(parts[4]), *parts[5:])
+        gone = ChunkRef(bytes(32), parts[1].head, parts[1].place)  # opens nothing
+        reader._table = (parts[0], gone, *parts[2:4], gone, *parts[5:])
         seen: list[bytes] = []
         with pytest.raises(Corrupt, match=r"^2 page\(s\)") as caught:
             seen.extend(stored.path for stored in reader.entries())
@@ -316,11 +323,6 @@ def test_a_lost_part_of_the_table_is_a_gap_where_its_pages_were(
     assert missing == [p for p in tree if any(start < p < end for start, end in spans)]
 
 
-def replaced(ref: ChunkRef) -> ChunkRef:
-    """One that opens nothing."""
-    return ChunkRef(bytes(32), ref.head, ref.place)
-
-
 def test_lost_keys_cost_what_their_session_stored(scene: Scene, tree: dict[bytes, bytes]) -> None:
     """Pages and contents of others are read; the session is named."""
     former = scene.record(tree)
@@ -329,17 +331,8 @@ def test_lost_keys_cost_what_their_session_stored(scene: Scene, tree: dict[bytes
     (keys,) = (key for key in scene.keys("keys/") if former.header.session in key)
     scene.site.store.lose(keys)
     whole, lost = dict[bytes, bytes](), dict[bytes, str]()
-
-    def read() -> None:
-        with scene.reader(record) as reader:
-            for stored, content in reader.contents(reader.entries()):
-                try:
-                    whole[stored.path] = b"".join(content)
-                except Corrupt as error:
-                    lost[stored.path] = error.message
-
     with pytest.raises(Corrupt, match=former.header.session):
-        read()
+        survey_into(scene, record, whole, lost)
     assert whole == fresh
     assert {b"149", b"151"} & lost.keys()
     assert all(former.header.session in text for text in lost.values())

@@ -227,3 +227,21 @@ def test_in_place_everything_is_written_here(tmp_path: Path) -> None:
         restoration.write(file(b"%d" % number, 1), [b"x"])
     assert not restoration._scribes._processes
     restoration.finish()
+
+
+def test_one_that_nobody_waits_for_ends_in_silence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root, memory = os.open(tmp_path, os.O_DIRECTORY), os.memfd_create("none")
+    os.ftruncate(memory, 4096)
+    try:
+        with scribes._started(root, memory) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdout.close()
+            process.stdin.close()
+            assert process.wait() == 0
+    finally:
+        os.close(root)
+        os.close(memory)
+    assert capfd.readouterr().err == ""
