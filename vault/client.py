@@ -221,17 +221,13 @@ class Client:
 
     def request_grant(self, wish: GrantWish) -> GrantItem:
         """Ask for a grant for oneself; a person gives it."""
-        body = {
-            "volumes": list(wish.volumes),
-            "reason": wish.reason,
-            "task": wish.task,
-            "verbs": list(wish.verbs),
-            "lasts": f"{int(wish.life.total_seconds())}s",
-            "uses": wish.uses,
-            "bytes": wish.bytes,
-            "starts_at": wish.starts_at.isoformat() if wish.starts_at else "",
-            "environment": wish.environment,
-        }
+        body = {name: getattr(wish, name) for name in ("reason", "task", "uses", "environment")}
+        body |= {"volumes": list(wish.volumes), "verbs": list(wish.verbs)}
+        body["lasts"] = f"{int(wish.life.total_seconds())}s"
+        if wish.bytes:  # an older server knows neither of these
+            body["bytes"] = wish.bytes
+        if wish.starts_at is not None:
+            body["starts_at"] = wish.starts_at.isoformat()
         return read(self._call("POST", "/v1/grants", json=body), GrantItem)
 
     def give_grant(self, grant: str) -> GrantItem:
