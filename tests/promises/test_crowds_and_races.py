@@ -177,7 +177,8 @@ def test_of_an_undelete_and_a_purge_one_succeeds(days: Days, tmp_path: Path) -> 
         place, back = tmp_path / "srv" / name, answers[name].status_code == 200
         assert answers[name].status_code in (200, 409), answers[name].text
         assert back != (verdicts.get(made[name]) == "purged"), (name, verdicts)
-        assert states[name] == ("restored" if back else "purged")
+        # Whoever undoes may come upon the empty place before the purger has said that it was it.
+        assert states[name] in (("restored",) if back else ("purged", "store_only"))
         assert place.exists() == back
         assert not back or (place / "data").read_bytes() == name.encode() * 1000
         outcomes[states[name]] += 1
