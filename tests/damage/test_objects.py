@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.damage.homes import SEED, Site, make_site, stamp_with
+from tests.damage.homes import SEED, Site, make_site, read_home, stamp_with
 from tests.damage.kinds import KINDS, MEANINGLESS, listed
 from tests.damage.matrix import Changes, damages, of_kinds, one_of_each, some
 from vault.errors import PurgeRefused
@@ -35,6 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         )
         vault.attest()
         stamp_with(vault, b"the second reply")
+    site.homes.append(read_home(site.home))
     site.keep_store()
     assert of_kinds(site.objects()).keys() >= {*KINDS}
     assert all(len(of_kinds(site.objects())[kind]) > 1 for kind in KINDS)
@@ -98,7 +99,7 @@ def test_a_damaged_object_is_named(site: Site, kind: str, most: int | None) -> N
 @pytest.mark.parametrize("kind", sorted({*KINDS} - {"index", "stamps"}))
 def test_an_object_that_is_gone_is_missed_by_its_host(site: Site, kind: str) -> None:
     """An index is a cache, and time stamps have a test of their own."""
-    site.lay(site.homes[1])
+    site.lay(site.homes[-1])
     assert not found(site)
     key = of_kinds(site.objects())[kind][-1]
     change(site, {key: None})
