@@ -23,6 +23,7 @@ from vault.settings import home as own_home
 if TYPE_CHECKING:
     from vault.library import Vault
 
+Why = Annotated[str, typer.Option(help="Why; it is entered, and those who agree read it.")]
 Kit = Annotated[
     Path | None,
     typer.Option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from vault.cli.command import Call, Kit, command, facade
+from vault.cli.command import Call, Kit, Why, command, facade
 from vault.cli.failure import FINDINGS
 from vault.cli.parameters import PlainGroup
 from vault.clock import SystemClock, format_span, format_time
@@ -31,7 +31,6 @@ _OWN_KEY: Final = (
     " that with “vault key check --kit COPY”."
 )
 
-Why = Annotated[str, typer.Option(help="Why; it is entered, and those who agree read it.")]
 Recipients = Annotated[
     list[str] | None,
     typer.Option(metavar="AGE", help="Who can read: age1… or an SSH public key; may repeat."),

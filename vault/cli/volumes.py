@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from vault.cli.command import Call, Kit, command
+from vault.cli.command import Call, Kit, Why, command
 from vault.cli.parameters import PlainGroup
 from vault.clock import parse_span
 
@@ -156,9 +156,7 @@ def add_environment(
     window: Annotated[
         str, typer.Option(metavar="SPAN", help="How long deletes can be undone.")
     ] = "48h",
-    reason: Annotated[
-        str, typer.Option(help="Why; it is entered, and those who agree read it.")
-    ] = "",
+    reason: Why = "",
     kit: Kit = None,
 ) -> None:
     """Add an environment. Its class and window are signed into the charter, for good.

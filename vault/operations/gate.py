@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -32,6 +32,9 @@ from vault.operations.ledger import Place, enter_request
 from vault.operations.tracking import look_up
 from vault.operations.unit import ReadUnit, RecordUnit, class_of, exclusive, window_of
 from vault.operations.uptime import accumulated_uptime
+
+if TYPE_CHECKING:
+    from vault.repository.snapshot import SnapshotHeader
 
 _NEVER_WAIT: Final[Mapping[Verb, tuple[type[VaultError], ...]]] = {
     Verb.RESTORE: (StoreError,),
@@ -105,16 +108,17 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
     return Admission(entry.id)
 
 
-def admit_reading(unit: ReadUnit, question: Question) -> None:
-    """Ask before contents are shown or written elsewhere, where this host can enter that it was.
+def admit_reading(unit: ReadUnit, verb: Verb, header: SnapshotHeader, about: str) -> None:
+    """Ask before a snapshot's contents are shown or copied, where this host can enter that it was.
 
     Whoever needs their data gets them, whatever keeps the entry from being made: a full disk, a
     store that takes nothing now, a key that was revoked. Raises Denied, ApprovalNeeded.
     """
     if not isinstance(unit, RecordUnit) or unit.role != "writer":
         return  # with the kit and the store alone there is no log to enter it in
+    place = (header.volume_name, header.volume, header.environment)
     try:
-        admit(unit, question)
+        admit(unit, Question(verb, *place, about=about))
     except GateError:
         raise
     except VaultError:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from vault.errors import Corrupt, SnapshotUnknown, UsageError
 from vault.governance.request import Verb
 from vault.operations.choose import choose
-from vault.operations.gate import Question, admit_reading
+from vault.operations.gate import admit_reading
 from vault.operations.items import DiffItem, EntryItem
 from vault.operations.render import meant, shown
 from vault.operations.unit import ReadUnit
@@ -42,9 +42,7 @@ def read_file(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterat
     if stored.entry.kind != Kind.FILE:
         raise UsageError(f"“{path}” is no regular file", hint="See what it is with: vault ls")
     header = reader.record.header
-    from_where = (header.volume_name, header.volume, header.environment)
-    about = f"“{shown(stored.entry.path)}” of {header.id}"
-    admit_reading(unit, Question(Verb.READ, *from_where, about=about))
+    admit_reading(unit, Verb.READ, header, f"“{shown(stored.entry.path)}” of {header.id}")
     return with_holes(stored.entry, reader.blocks(stored))
 
 

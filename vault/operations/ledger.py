@@ -21,7 +21,6 @@ from vault.operations.uptime import accumulated_uptime
 _UNSAID: Final = frozenset(("proof", "made_at", "charter"))
 """What nobody has to read in order to agree to a change."""
 
-
 _INTENDED: Final = "intended:"
 
 

@@ -29,7 +29,7 @@ from vault.operations.capture import CapturePlan, capture
 from vault.operations.choose import choose, unread_since
 from vault.operations.enroll import insist_apart
 from vault.operations.findings import FindingLog
-from vault.operations.gate import Question, admit, admit_reading, question_of
+from vault.operations.gate import admit, admit_reading, question_of
 from vault.operations.identity import found_at, is_registered
 from vault.operations.items import RestoreReport, RestoreRequest
 from vault.operations.render import finding_item, meant, shown
@@ -103,9 +103,7 @@ def let_overwrite(unit: WriteUnit, plan: RestorePlan) -> None:
 def let_write(unit: ReadUnit, plan: RestorePlan) -> None:
     """Ask the gate before contents are written to another place. Raises Denied."""
     header = plan.record.header
-    from_where = (header.volume_name, header.volume, header.environment)
-    about = f"{header.id} to {plan.target}"
-    admit_reading(unit, Question(Verb.RESTORE, *from_where, about=about))
+    admit_reading(unit, Verb.RESTORE, header, f"{header.id} to {plan.target}")
 
 
 def save_present(unit: WriteUnit, plan: RestorePlan) -> str:
