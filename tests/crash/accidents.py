@@ -16,6 +16,7 @@ from vault.testing.crash import CrashPoint, killed_at
 from vault.testing.power import Disk, leave
 
 NEVER = 1 << 60
+_LIFE = 40
 FULL = ("error: DiskFull:", "error: StoreFull:", "no room left", "No space left")
 AWAY = ("error: StoreUnreachable:", "is not reachable", "no answer")
 
@@ -29,6 +30,7 @@ def kill(verb: Verb, steps: Iterable[int]) -> int:
 
     deaths = 0
     for number in steps:
+        _renew(verb, deaths)
         verb.prepare()
         died, told = killed_at(number, dying)
         assert not told.startswith("error:"), (number, told)
@@ -64,6 +66,7 @@ def lose_power(verb: Verb, steps: Iterable[int]) -> int:
 
     losses = 0
     for turn, number in enumerate(steps):
+        _renew(verb, turn)
         verb.prepare()
         os.sync()
         dice = Random(number) if turn % 2 else None
@@ -163,3 +166,10 @@ def bring_back(verb: Verb, world: ServerWorld, calls: Iterable[int], *, pauses: 
         verb.settle(told)
     verb.world.check(whole=True)
     return returns
+
+
+def _renew(verb: Verb, turn: int) -> None:
+    """A world ends after so many accidents, when all that was acknowledged in it is there."""
+    if turn and turn % _LIFE == 0:
+        verb.world.check(whole=True)
+        verb.world.renew()

@@ -49,6 +49,10 @@ class World(ABC):
         self.refill()
 
     @abstractmethod
+    def make(self) -> None:
+        """Another vault, at the same place, where nothing is left of the former one."""
+
+    @abstractmethod
     def opened(self, role: RoleName = "writer") -> Vault:
         """The vault in a role; a context manager."""
 
@@ -71,6 +75,14 @@ class World(ABC):
     def passes(self, span: timedelta) -> None:
         """So much time passes."""
         self.time.offset += span
+
+    def renew(self) -> None:
+        """Begin anew: all that is done to a vault takes longer the more was done to it."""
+        shutil.rmtree(self.root)
+        self.time.offset = timedelta(0)
+        self.told.clear()
+        self.make()
+        self.refill()
 
     def refill(self) -> None:
         """A few files, another content each time."""
@@ -175,6 +187,10 @@ class FileWorld(World):
         self.site = site
         super().__init__(time, site.root, site.source, site.home / "recovery.kit")
 
+    def make(self) -> None:
+        """See World."""
+        self.site = embed(self.root, tree=False)
+
     def opened(self, role: RoleName = "writer") -> Vault:
         """See World."""
         return self.site.vault(role)
@@ -212,6 +228,11 @@ class ServerWorld(World):
     def __init__(self, time: Time, scene: Scene) -> None:
         self.scene = scene
         super().__init__(time, scene.root, scene.source, scene.kit)
+
+    def make(self) -> None:
+        """See World."""
+        self.restart()
+        self.scene = make_scene(fresh_bucket(self.scene.bucket.server), self.root, tree=False)
 
     def opened(self, role: RoleName = "writer") -> Vault:
         """See World."""
