@@ -108,7 +108,7 @@ def cat(
             return
         for block in blocks:
             sys.stdout.buffer.write(block)
-        sys.stdout.buffer.flush()
+            sys.stdout.buffer.flush()
 
 
 @command(app, "vault diff photos@latest", "vault diff snap_01k8 --with snap_01k9")

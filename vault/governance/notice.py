@@ -268,7 +268,7 @@ def _quarantine_lost(_: Mapping[str, Any], known: Known) -> tuple[str, str]:
     return (
         f"vault: the deleted “{known.volume}” is gone from quarantine",
         (
-            "Somebody else destroyed it. What is stored of it does not expire: "
+            "No purge of it is on record as done. What is stored of it does not expire: "
             f"vault restore {known.tombstone} --to DIR"
         ),
     )

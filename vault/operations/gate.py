@@ -3,13 +3,13 @@
 Order: a tracker is asked, where one has to be; then, under one lock of this home: facts → decision
 → the request's entry waits in the audit log, which is what grants, approvals and budgets are
 counted by → the log is in the store → answer. So two requests at once never use one grant twice,
-and no effect is without its entry.
+and no effect is without its entry. Of a reading, the log is in the store after its last byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,6 +70,14 @@ class Admission(msgspec.Struct, frozen=True):
     request: str
 
 
+class _Answer(msgspec.Struct, frozen=True):
+    """What was decided of a request, whose entry waits; `ask` is the approval that it waits for."""
+
+    entry: str
+    decision: Decision
+    ask: str
+
+
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A request with all that is known of it; `grant` and `ask` are what it would use up.
 
@@ -88,6 +96,48 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
 
     Raises Denied, ApprovalNeeded, StoreError; on any of them nothing has changed.
     """
+    answer = _ask(unit, question)
+    with suppress(*_NEVER_WAIT.get(question.verb, ())):
+        commit(unit)
+    return _admission(question, answer)
+
+
+@contextmanager
+def reading(unit: ReadUnit, verb: Verb, header: SnapshotHeader, about: str) -> Iterator[None]:
+    """Ask before a snapshot's contents are shown or copied, where this host can enter that it was.
+
+    The entry waits, durably, before the first byte, and is in the store after the last one. Whoever
+    needs their data gets them, whatever keeps the entry from being made: a full disk, a store that
+    takes nothing now, a key that was revoked. Raises Denied, ApprovalNeeded.
+    """
+    if not isinstance(unit, RecordUnit) or unit.role != "writer":
+        yield  # with the kit and the store alone there is no log to enter it in
+        return
+    place = (header.volume_name, header.volume, header.environment)
+    question = Question(verb, *place, about=about)
+    try:
+        answer = _ask(unit, question)
+    except GateError:
+        raise
+    except VaultError:
+        yield
+        return
+    try:
+        _admission(question, answer)
+        yield
+    finally:
+        with suppress(VaultError):
+            commit(unit)
+
+
+def admit_reading(unit: ReadUnit, verb: Verb, header: SnapshotHeader, about: str) -> None:
+    """As `reading`; the entry is in the store on return, where it can be."""
+    with reading(unit, verb, header, about):
+        pass
+
+
+def _ask(unit: RecordUnit, question: Question) -> _Answer:
+    """Judge a request under the lock of the gate; its entry waits, durably, for its commit."""
     tracked = look_up(unit, question.verb, question.environment, question.task)
     if question.verb in DESTRUCTIVE:
         hear_writers(unit)  # a panic or a freeze at another host, or a revoked token, is one here
@@ -100,29 +150,7 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
         given = isinstance(decision, Allow) and case.facts.approval is ApprovalFact.GIVEN
         body, uses = _body(case, decision, rules.digest), case.ask if given else ""
         entry = enter_request(unit, body, place, uses)
-        case = _followed(unit, case, decision, now)
-    with suppress(*_NEVER_WAIT.get(question.verb, ())):
-        commit(unit)
-    if not isinstance(decision, Allow):
-        raise _refusal(question, decision, case.ask)
-    return Admission(entry.id)
-
-
-def admit_reading(unit: ReadUnit, verb: Verb, header: SnapshotHeader, about: str) -> None:
-    """Ask before a snapshot's contents are shown or copied, where this host can enter that it was.
-
-    Whoever needs their data gets them, whatever keeps the entry from being made: a full disk, a
-    store that takes nothing now, a key that was revoked. Raises Denied, ApprovalNeeded.
-    """
-    if not isinstance(unit, RecordUnit) or unit.role != "writer":
-        return  # with the kit and the store alone there is no log to enter it in
-    place = (header.volume_name, header.volume, header.environment)
-    try:
-        admit(unit, Question(verb, *place, about=about))
-    except GateError:
-        raise
-    except VaultError:
-        return
+        return _Answer(entry.id, decision, _followed(unit, case, decision, now).ask)
 
 
 def gather(
@@ -233,6 +261,12 @@ def _followed(unit: RecordUnit, case: Case, decision: Decision, now: datetime) -
     if isinstance(decision, Ask) and case.facts.approval is not ApprovalFact.WAITING:
         case = replace(case, ask=approve.ask(unit, case.plan, now))
     return case
+
+
+def _admission(question: Question, answer: _Answer) -> Admission:
+    if not isinstance(answer.decision, Allow):
+        raise _refusal(question, answer.decision, answer.ask)
+    return Admission(answer.entry)
 
 
 def _refusal(question: Question, decision: Decision, ask: str) -> Denied | ApprovalNeeded:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from vault.errors import Corrupt, SnapshotUnknown, UsageError
 from vault.governance.request import Verb
 from vault.operations.choose import choose
-from vault.operations.gate import admit_reading
+from vault.operations.gate import reading
 from vault.operations.items import DiffItem, EntryItem
 from vault.operations.render import meant, shown
 from vault.operations.unit import ReadUnit
@@ -33,7 +33,7 @@ def list_entries(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Ite
 def read_file(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterator[bytes]:
     """A file's bytes in blocks, each verified before it is handed out; holes read as zeros.
 
-    Raises Denied, UsageError.
+    Raises UsageError; and Denied before the first block.
     """
     reader = _open(unit, ring, what)
     stored = _find(reader, path)
@@ -41,9 +41,13 @@ def read_file(unit: ReadUnit, ring: SessionRing, what: str, path: str) -> Iterat
         stored = reader.find(stored.entry.link)
     if stored.entry.kind != Kind.FILE:
         raise UsageError(f"“{path}” is no regular file", hint="See what it is with: vault ls")
+    return _blocks(unit, reader, stored)
+
+
+def _blocks(unit: ReadUnit, reader: SnapshotReader, stored: StoredEntry) -> Iterator[bytes]:
     header = reader.record.header
-    admit_reading(unit, Verb.READ, header, f"“{shown(stored.entry.path)}” of {header.id}")
-    return with_holes(stored.entry, reader.blocks(stored))
+    with reading(unit, Verb.READ, header, f"“{shown(stored.entry.path)}” of {header.id}"):
+        yield from with_holes(stored.entry, reader.blocks(stored))
 
 
 def diff(unit: ReadUnit, ring: SessionRing, pair: tuple[str, str], path: str) -> Iterator[DiffItem]:

@@ -65,6 +65,21 @@ def test_contents_that_are_read_are_entered(site: Site, snapshot: str, tmp_path:
     assert not site.write.catalog.audit.waiting(1)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_its_entry_lasts_from_the_first_byte_on(site: Site, snapshot: str, *, whole: bool) -> None:
+    """It waits for the log while bytes are handed out, and is there however that ends."""
+    blocks = read_file(site.write, site.ring, snapshot, "orders")
+    assert requests(site) == []
+    assert next(blocks).startswith(b"orders")
+    assert [entry.body["verb"] for entry in requests(site)] == ["read"]
+    assert site.write.catalog.audit.waiting(9)
+    if whole:
+        assert next(blocks, b"") == b""
+    else:
+        blocks.close()  # type: ignore[attr-defined]
+    assert not site.write.catalog.audit.waiting(9)
+
+
 @pytest.mark.parametrize(
     ("step", "error"),
     [("commit", StoreDenied("read only")), ("enter_request", CatalogError("full"))],
@@ -95,7 +110,7 @@ def test_a_rule_of_ones_own_can_forbid_it(site: Site, snapshot: str) -> None:
         ' forbid (principal, action == Action::"read", resource);'
     )
     with pytest.raises(Denied, match="nobody reads these"):
-        read_file(site.write, site.ring, snapshot, "orders")
+        next(read_file(site.write, site.ring, snapshot, "orders"))
     assert list(list_entries(site.write, site.ring, snapshot, ""))
     assert requests(site)[-1].body["decision"] == "deny"
 
