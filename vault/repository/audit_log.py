@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
@@ -97,7 +98,19 @@ def read_segments(
     that was stored first before the others. What is not authentic is noted and left out; those
     that `skip` knows are not read.
     """
-    found: list[StoredSegment] = []
+    stored = _read(reader, charter, tampering, prefix, skip)
+    for _, rivals in groupby(stored, key=attrgetter("log", "segment.first")):
+        yield from sorted(rivals, key=attrgetter("stored_at", "key"))
+
+
+def _read(
+    reader: Reader,
+    charter: Charter,
+    tampering: TamperingLog,
+    prefix: str,
+    skip: Callable[[Listed], bool],
+) -> Iterator[StoredSegment]:
+    """The same in the order of their names."""
     for verified in read_all(reader, prefix, tampering, skip=skip):
         try:
             record = open_record(charter, verified, KIND, SHELF.roles)
@@ -107,19 +120,15 @@ def read_segments(
         except (Corrupt, Unauthentic, FeatureUnknown) as error:
             note_refused(tampering, verified.key, error)
             continue
-        found.append(
-            StoredSegment(
-                segment,
-                log,
-                record.key,
-                record.version,
-                record.signer_hex,
-                record.role,
-                record.stored_at,
-            )
+        yield StoredSegment(
+            segment,
+            log,
+            record.key,
+            record.version,
+            record.signer_hex,
+            record.role,
+            record.stored_at,
         )
-    found.sort(key=attrgetter("log", "segment.first", "stored_at", "key"))
-    yield from found
 
 
 def read_line(
