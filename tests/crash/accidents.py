@@ -16,7 +16,7 @@ from vault.testing.crash import CrashPoint, killed_at
 from vault.testing.power import Disk, leave
 
 NEVER = 1 << 60
-_LIFE = 20
+_LIFE = 10
 FULL = ("error: DiskFull:", "error: StoreFull:", "no room left", "No space left")
 AWAY = ("error: StoreUnreachable:", "is not reachable", "no answer")
 
