@@ -65,9 +65,15 @@ class SystemClock:
 
 
 def format_time(at: datetime) -> str:
-    """RFC 3339 in UTC with a `Z`; fractions only where there are any."""
-    at = at.astimezone(UTC)
+    """RFC 3339 in UTC with a `Z`; fractions only where there are any.
+
+    What others have told, and UTC has no year for, stays in its own offset.
+    """
     spec = "microseconds" if at.microsecond else "seconds"
+    try:
+        at = at.astimezone(UTC)
+    except OverflowError:
+        return at.isoformat(timespec=spec)
     return at.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
 
 

@@ -105,6 +105,10 @@ _FINDS = (
     ("lock's headers", ["GOVERNANCE", "* 999"]),
     ("lock's headers", ["GOVERN", "2026-12-01T00:00:00Z"]),
     ("lock's headers", ["COMPLIANCE", "4611686018427387903"]),
+    (
+        "tracker's task",
+        governing.bodies()[EntryKind.TASK_ADDED] | {"until": "0001-01-01T00:00:00+14:00"},
+    ),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"seconds": 2**62}),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"rule": f"FREQ=DAILY;BYHOUR={2**62}"}),
 )
