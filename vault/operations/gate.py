@@ -9,7 +9,6 @@ and no effect is without its entry.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,6 +69,14 @@ class Admission(msgspec.Struct, frozen=True):
     request: str
 
 
+class _Judged(msgspec.Struct, frozen=True):
+    """A request, decided: its entry's id, and what people agree to where they have to."""
+
+    entry: str
+    decision: Decision
+    ask: str
+
+
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A request with all that is known of it; `grant` and `ask` are what it would use up.
 
@@ -88,6 +95,13 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
 
     Raises Denied, ApprovalNeeded, StoreError; on any of them nothing has changed.
     """
+    judged = _judge(unit, question)
+    _store(unit, question, _NEVER_WAIT.get(question.verb, ()))
+    return _answer(question, judged)
+
+
+def _judge(unit: RecordUnit, question: Question) -> _Judged:
+    """Decide, and let the entry of it wait."""
     tracked = look_up(unit, question.verb, question.environment, question.task)
     if question.verb in DESTRUCTIVE:
         hear_writers(unit)  # a panic or a freeze at another host, or a revoked token, is one here
@@ -101,28 +115,50 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
         body, uses = _body(case, decision, rules.digest), case.ask if given else ""
         entry = enter_request(unit, body, place, uses)
         case = _followed(unit, case, decision, now)
-    with suppress(*_NEVER_WAIT.get(question.verb, ())):
+    return _Judged(entry.id, decision, case.ask)
+
+
+def _store(unit: RecordUnit, question: Question, unheard: tuple[type[VaultError], ...]) -> None:
+    """Bring the entry into the store; after one of these errors it waits, and that is said."""
+    try:
         commit(unit)
-    if not isinstance(decision, Allow):
-        raise _refusal(question, decision, case.ask)
-    return Admission(entry.id)
+    except unheard as error:
+        unit.progress.warn(
+            f"This {question.verb} ({question.about}) is not in the audit log yet: {error.message}."
+            " The entry waits here and is brought in later; the data are not affected."
+        )
+
+
+def _answer(question: Question, judged: _Judged) -> Admission:
+    """What was decided. Raises Denied, ApprovalNeeded."""
+    if not isinstance(judged.decision, Allow):
+        raise _refusal(question, judged.decision, judged.ask)
+    return Admission(judged.entry)
 
 
 def admit_reading(unit: ReadUnit, verb: Verb, header: SnapshotHeader, about: str) -> None:
     """Ask before a snapshot's contents are shown or copied, where this host can enter that it was.
 
     Whoever needs their data gets them, whatever keeps the entry from being made: a full disk, a
-    store that takes nothing now, a key that was revoked. Raises Denied, ApprovalNeeded.
+    store that takes nothing now, a key that was revoked; they are told. Raises Denied,
+    ApprovalNeeded.
     """
     if not isinstance(unit, RecordUnit) or unit.role != "writer":
         return  # with the kit and the store alone there is no log to enter it in
     place = (header.volume_name, header.volume, header.environment)
+    question = Question(verb, *place, about=about)
     try:
-        admit(unit, Question(verb, *place, about=about))
+        judged = _judge(unit, question)
     except GateError:
         raise
-    except VaultError:
+    except VaultError as error:
+        unit.progress.warn(
+            f"This {verb} ({about}) is not entered in the audit log: {error.message}."
+            " The data are not affected."
+        )
         return
+    _store(unit, question, (VaultError,))
+    _answer(question, judged)
 
 
 def gather(
