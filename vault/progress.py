@@ -17,6 +17,9 @@ class Progress(Protocol):
     def end(self) -> None:
         """The task is over, done or not."""
 
+    def warn(self, text: str) -> None:
+        """One line that whoever waits has to know; the work goes on."""
+
 
 class Silent:
     """Shows nothing."""
@@ -28,4 +31,7 @@ class Silent:
         """See Progress."""
 
     def end(self) -> None:
+        """See Progress."""
+
+    def warn(self, text: str) -> None:
         """See Progress."""

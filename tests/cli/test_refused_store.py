@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -178,6 +178,13 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", place], check=True)
 
 
+def fill(path: Path) -> None:
+    """Leave no room on a file's disk."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
 @AS_ROOT
 def test_no_room_in_the_store(tmp_path: Path) -> None:
     """Nothing is acknowledged, the former snapshot stays whole, with room it goes on."""
@@ -198,6 +205,32 @@ def test_no_room_in_the_store(tmp_path: Path) -> None:
         other.ask("verify", "--deep")
         subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
         other.ask("snapshot", "photos")
+
+
+@AS_ROOT
+def test_no_room_for_the_entry_of_a_reading(tmp_path: Path) -> None:
+    """What was asked for comes, with one line about the entry, which is brought in later."""
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        host = make_host(tmp_path / "host", enrolled=False)
+        full = Host(tmp_path / "second", f"file://{disk}/store?immutable=no", host.volume)
+        full.ask("init", "--store", full.url)
+        full.ask("volume", "add", "photos", full.volume)
+        full.ask("snapshot", "photos")
+        fill(disk / "ballast")
+        shown = full.run("cat", "photos@latest", "notes.txt")
+        assert shown.out == "bread, milk\n"
+        (line,) = shown.err.splitlines()
+        assert line.startswith("This read (“notes.txt” of snap_")
+        assert "waits here" in line
+        answer = full.run("restore", "photos", "--to", tmp_path / "back", "--json")
+        assert answer.item["findings"] == []
+        (told,) = map(json.loads, answer.err.splitlines())
+        assert (told["version"], told["kind"]) == (1, "warning")
+        assert told["message"].startswith("This restore (snap_")
+        (disk / "ballast").unlink()
+        assert not full.run("cat", "photos@latest", "notes.txt").err
+        entries = full.ask("audit", "show", "--kind", "request").items
+        assert [e["body"]["verb"] for e in entries[-3:]] == ["read", "restore", "read"]
 
 
 @AS_ROOT
@@ -226,12 +259,7 @@ def test_no_room_in_the_home(tmp_path: Path) -> None:
         full = Host(disk / "home", f"file://{tmp_path}/store?immutable=no", host.volume)
         full.ask("init", "--store", full.url)
         full.ask("volume", "add", "photos", full.volume)
-        with (disk / "ballast").open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-            except OSError:
-                pass
+        fill(disk / "ballast")
         for words in (("snapshot", "photos"), ("delete", "photos", "--reason", "x")):
             before = picture(full.volume)
             process = full.start(*words, "--json")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from vault.catalog.connection import Connection, from_column, to_column
-from vault.lifecycle.event import Event, encode_event
+from vault.lifecycle.event import Event, EventType, encode_event
 
 
 class StoredEventLike(Protocol):
@@ -77,6 +77,10 @@ class Events:
     def of(self, volume: str) -> list[EventRow]:
         """Those of a volume, in order."""
         return self._read("WHERE volume = ? ORDER BY id, stored_at", volume)
+
+    def of_type(self, kind: EventType) -> list[EventRow]:
+        """Those of a type, in order."""
+        return self._read("WHERE type = ? ORDER BY id, stored_at", kind.value)
 
     def of_tombstone(self, tombstone: str) -> list[EventRow]:
         """Those of a tombstone, in order."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -26,8 +28,8 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
 class Keys:
     """The keys table: of each caller the last limits.KEYS_KEPT, for limits.KEY_LIFE of uptime.
 
-    A clock that is set ends no key's life, and nobody's keys push another's out. The store does not
-    have them: they are lost with the file.
+    A clock that is set ends no key's life, and nobody's keys push another's out. Those that a
+    delete began with are in its event, too: a rebuild fills them in again.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -42,15 +44,30 @@ class Keys:
 
     def put(self, row: KeyRow) -> None:
         """Keep one, durably, in place of what was known of it."""
-        oldest = row.uptime - limits.KEY_LIFE.total_seconds()
         with self._connection.writing() as handle:
             self._connection.put("keys", msgspec.structs.asdict(row))
-            handle.execute("DELETE FROM keys WHERE uptime < ?", (oldest,))
-            handle.execute(
-                "DELETE FROM keys WHERE rowid IN"
-                " (SELECT rowid FROM keys WHERE caller = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?)",
-                (row.caller, limits.KEYS_KEPT),
-            )
+            _forget(handle, row.uptime, {row.caller})
+
+    def fill(self, rows: Iterable[KeyRow], uptime: float) -> None:
+        """Know these again; what is known of a key here is newer, and stays."""
+        with self._connection.writing() as handle:
+            known = {row["key"] for row in self._connection.rows("SELECT key FROM keys")}
+            missing = [row for row in rows if row.key not in known]
+            for row in missing:
+                self._connection.put("keys", msgspec.structs.asdict(row))
+            _forget(handle, uptime, {row.caller for row in missing})
+
+
+def _forget(handle: sqlite3.Connection, uptime: float, callers: Iterable[str]) -> None:
+    """Let go of those that are too old now, and of what these callers have too many of."""
+    oldest = uptime - limits.KEY_LIFE.total_seconds()
+    handle.execute("DELETE FROM keys WHERE uptime < ?", (oldest,))
+    for caller in callers:
+        handle.execute(
+            "DELETE FROM keys WHERE rowid IN (SELECT rowid FROM keys WHERE caller = ?"
+            " ORDER BY uptime DESC, rowid DESC LIMIT -1 OFFSET ?)",
+            (caller, limits.KEYS_KEPT),
+        )
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
 from vault.cli.failure import printable
+from vault.cli.output import WARNING
+from vault.cli.screen import Screen
 
 
 class Meter:
     """Progress as bars on a terminal."""
 
     def __init__(self, err: TextIO) -> None:
+        self._screen = Screen(err)
         self._bars = Bars(
             SpinnerColumn(),
             TextColumn("{task.description} {task.fields[files]} files"),
             BarColumn(),
             DownloadColumn(binary_units=True),
-            console=Console(file=err),
+            console=self._screen,
             transient=True,
         )
         self._task: TaskID | None = None
@@ -45,3 +47,7 @@ class Meter:
             self._bars.stop()
             self._bars.remove_task(self._task)
             self._task = None
+
+    def warn(self, text: str) -> None:
+        """See Progress; above the bars."""
+        self._screen.say(text, WARNING)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from vault.cli.screen import Screen
 
 SIZES: Final = frozenset({"bytes", "bytes_added", "size"})
+WARNING: Final = "bold red"
 
 
 class Output:
@@ -39,9 +41,9 @@ class Output:
 
     @property
     def progress(self) -> Progress:
-        """Where long work reports to: bars on a terminal, nothing elsewhere."""
+        """Where long work reports to: bars on a terminal, elsewhere what has to be known alone."""
         if self.as_json or not self._err.isatty():
-            return Silent()
+            return _Warnings(self._tell)
         return cast("Progress", import_module("vault.cli.meter").Meter(self._err))
 
     def table(self, kind: str, items: Iterable[Any], columns: Sequence[str], none: str) -> None:
@@ -97,7 +99,15 @@ class Output:
     def warn(self, text: str) -> None:
         """Say one line on standard error, in red where there are colours."""
         if not self.as_json:
-            self._aside.say(text, "bold red")
+            self._aside.say(text, WARNING)
+
+    def _tell(self, text: str) -> None:
+        """Warn programs, too. What nobody hears keeps no work from going on."""
+        with suppress(OSError):
+            if self.as_json:
+                self._err.write(json.dumps({"version": 1, "kind": "warning", "message": text}))
+                self._err.write("\n")
+            self.warn(text)
 
     @cached_property
     def _screen(self) -> Screen | Plain:
@@ -115,6 +125,17 @@ class Output:
             before = ","
         self._out.write(("" if before == "," else before) + "]}\n")
         self._out.flush()
+
+
+class _Warnings(Silent):
+    """Says what has to be known, and shows no progress."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def warn(self, text: str) -> None:
+        """See Progress."""
+        self._tell(text)
 
 
 def _screen(file: TextIO) -> Screen | Plain:

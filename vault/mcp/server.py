@@ -19,7 +19,7 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from vault.client import Client
-from vault.clock import format_time, parse_span
+from vault.clock import parse_span, parse_time
 from vault.errors import ApprovalNeeded, TokenInvalid, VaultError
 from vault.mcp import words
 from vault.operations.grants import GrantWish
@@ -27,6 +27,10 @@ from vault.operations.grants import GrantWish
 Volume = Annotated[str, Field(description="The volume's name or id.")]
 Reason = Annotated[str, Field(description="Why; people read it, and it is kept for good.")]
 Task = Annotated[str, Field(description="The task that it belongs to, as in OPS-117.")]
+Size = Annotated[
+    int, Field(description="How much at most in all, by the last snapshots; 0: no limit.")
+]
+Begin = Annotated[str, Field(description="When it begins (RFC 3339), if not at once.")]
 
 _LOOKS: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _PROTECTS: Final = ToolAnnotations(
@@ -145,18 +149,22 @@ def _protecting(door: Door) -> tuple[Callable[..., str], ...]:
         reason: Reason,
         task: Task,
         lasts: Annotated[str, Field(description="For how long: 30m, 2h.")] = "1h",
+        bytes: Size = 0,  # noqa: A002  agents call it as it is called by HTTP
+        starts_at: Begin = "",
     ) -> str:
         """Ask for a grant to delete a volume, once; a person gives it, or does not."""
         with door.client(context) as vault:
             wish = GrantWish(
-                environment="", volumes=(volume,), reason=reason, task=task, life=parse_span(lasts)
+                environment="",
+                volumes=(volume,),
+                reason=reason,
+                task=task,
+                life=parse_span(lasts),
+                bytes=bytes,
+                starts_at=parse_time(starts_at) if starts_at else None,
             )
             made = vault.request_grant(wish)
-        until = format_time(made.expires_at)
-        return (
-            f"{made.id} waits for a person: vault grant give {made.id}. Once it is given, "
-            f"delete “{volume}” for the task {task}, until {until}."
-        )
+        return words.wished(made)
 
     def undelete(
         context: Context[Any, Any],

@@ -20,6 +20,17 @@ def deleted(tombstone: TombstoneItem) -> str:
     )
 
 
+def wished(grant: GrantItem) -> str:
+    """A grant that was asked for, and what it will be good for."""
+    begins = f"from {format_time(grant.starts_at)} " if grant.starts_at else ""
+    most = f", {grant.bytes} bytes at most" if grant.bytes else ""
+    return (
+        f"{grant.id} waits for a person: vault grant give {grant.id}. Once it is given, delete "
+        f"“{', '.join(grant.volumes)}” for the task {grant.task}, "
+        f"{begins}until {format_time(grant.expires_at)}{most}."
+    )
+
+
 def waiting(
     me: dict[str, Any], approvals: Sequence[ApprovalItem], grants: Sequence[GrantItem]
 ) -> str:

@@ -39,13 +39,17 @@ _UNSETTLED: Final = (State.REQUESTED, State.QUARANTINING)
 
 
 class DeletePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One delete, decided and without effect: which volume, where it goes, how long undoable."""
+    """One delete, decided and without effect: which volume, where it goes, how long undoable.
+
+    `sent` are the details by which a rebuild knows a request again that came with a key.
+    """
 
     volume: Volume
     place: Quarantine
     window: timedelta
     reason: str
     task: str
+    sent: dict[str, str] = {}
 
 
 def plan_delete(unit: WriteUnit, name: str, *, reason: str, task: str = "") -> DeletePlan:
@@ -209,6 +213,7 @@ def _requested(plan: DeletePlan, hold: str) -> Draft:
             "provider": volume.provider,
             "window_seconds": str(int(plan.window.total_seconds())),
             **carried,
+            **plan.sent,
         },
     )
 

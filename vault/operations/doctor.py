@@ -52,6 +52,21 @@ def _store(unit: ReadUnit) -> tuple[CheckItem, ...]:
             detail=f"host and store differ by {format_span(apart)}",
             hint="Set the host's clock; purging waits until both agree.",
         ),
+        _collector(unit),
+    )
+
+
+def _collector(unit: ReadUnit) -> CheckItem:
+    """Whether any home has a key that its entries count by; the charter says so, wherever it is."""
+    now = unit.reader.now()
+    has_key = any(unit.charter.allows(m.key, "collector", now) for m in unit.charter.members)
+    return CheckItem(
+        name="collector",
+        ok=has_key,
+        detail="it has a key of its own"
+        if has_key
+        else "it has no key of its own: deletes nothing",
+        hint="Once: vault key make collector --kit FILE, then hand it over: docs/operations.md",
     )
 
 

@@ -9,7 +9,7 @@ and no effect is without its entry. Of a reading, the log is in the store after 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,8 +70,8 @@ class Admission(msgspec.Struct, frozen=True):
     request: str
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    """What was decided of a request, whose entry waits; `ask` is the approval that it waits for."""
+class _Judged(msgspec.Struct, frozen=True):
+    """A request, decided: its entry's id, and what people agree to where they have to."""
 
     entry: str
     decision: Decision
@@ -96,48 +96,13 @@ def admit(unit: RecordUnit, question: Question) -> Admission:
 
     Raises Denied, ApprovalNeeded, StoreError; on any of them nothing has changed.
     """
-    answer = _ask(unit, question)
-    with suppress(*_NEVER_WAIT.get(question.verb, ())):
-        commit(unit)
-    return _admission(question, answer)
+    judged = _judge(unit, question)
+    _store(unit, question, _NEVER_WAIT.get(question.verb, ()))
+    return _answer(question, judged)
 
 
-@contextmanager
-def reading(unit: ReadUnit, verb: Verb, header: SnapshotHeader, about: str) -> Iterator[None]:
-    """Ask before a snapshot's contents are shown or copied, where this host can enter that it was.
-
-    The entry waits, durably, before the first byte, and is in the store after the last one. Whoever
-    needs their data gets them, whatever keeps the entry from being made: a full disk, a store that
-    takes nothing now, a key that was revoked. Raises Denied, ApprovalNeeded.
-    """
-    if not isinstance(unit, RecordUnit) or unit.role != "writer":
-        yield  # with the kit and the store alone there is no log to enter it in
-        return
-    place = (header.volume_name, header.volume, header.environment)
-    question = Question(verb, *place, about=about)
-    try:
-        answer = _ask(unit, question)
-    except GateError:
-        raise
-    except VaultError:
-        yield
-        return
-    try:
-        _admission(question, answer)
-        yield
-    finally:
-        with suppress(VaultError):
-            commit(unit)
-
-
-def admit_reading(unit: ReadUnit, verb: Verb, header: SnapshotHeader, about: str) -> None:
-    """As `reading`; the entry is in the store on return, where it can be."""
-    with reading(unit, verb, header, about):
-        pass
-
-
-def _ask(unit: RecordUnit, question: Question) -> _Answer:
-    """Judge a request under the lock of the gate; its entry waits, durably, for its commit."""
+def _judge(unit: RecordUnit, question: Question) -> _Judged:
+    """Decide, and let the entry of it wait."""
     tracked = look_up(unit, question.verb, question.environment, question.task)
     if question.verb in DESTRUCTIVE:
         hear_writers(unit)  # a panic or a freeze at another host, or a revoked token, is one here
@@ -150,7 +115,63 @@ def _ask(unit: RecordUnit, question: Question) -> _Answer:
         given = isinstance(decision, Allow) and case.facts.approval is ApprovalFact.GIVEN
         body, uses = _body(case, decision, rules.digest), case.ask if given else ""
         entry = enter_request(unit, body, place, uses)
-        return _Answer(entry.id, decision, _followed(unit, case, decision, now).ask)
+        case = _followed(unit, case, decision, now)
+    return _Judged(entry.id, decision, case.ask)
+
+
+def _store(unit: RecordUnit, question: Question, unheard: tuple[type[VaultError], ...]) -> None:
+    """Bring the entry into the store; after one of these errors it waits, and that is said."""
+    try:
+        commit(unit)
+    except unheard as error:
+        unit.progress.warn(
+            f"This {question.verb} ({question.about}) is not in the audit log yet: {error.message}."
+            " The entry waits here and is brought in later; the data are not affected."
+        )
+
+
+def _answer(question: Question, judged: _Judged) -> Admission:
+    """What was decided. Raises Denied, ApprovalNeeded."""
+    if not isinstance(judged.decision, Allow):
+        raise _refusal(question, judged.decision, judged.ask)
+    return Admission(judged.entry)
+
+
+@contextmanager
+def reading(unit: ReadUnit, verb: Verb, header: SnapshotHeader, about: str) -> Iterator[None]:
+    """Ask before a snapshot's contents are shown or copied, where this host can enter that it was.
+
+    The entry waits, durably, before the first byte, and is in the store after the last one. Whoever
+    needs their data gets them, whatever keeps the entry from being made: a full disk, a store that
+    takes nothing now, a key that was revoked; they are told. Raises Denied, ApprovalNeeded.
+    """
+    if not isinstance(unit, RecordUnit) or unit.role != "writer":
+        yield  # with the kit and the store alone there is no log to enter it in
+        return
+    place = (header.volume_name, header.volume, header.environment)
+    question = Question(verb, *place, about=about)
+    try:
+        judged = _judge(unit, question)
+    except GateError:
+        raise
+    except VaultError as error:
+        unit.progress.warn(
+            f"This {verb} ({about}) is not entered in the audit log: {error.message}."
+            " The data are not affected."
+        )
+        yield
+        return
+    try:
+        _answer(question, judged)
+        yield
+    finally:
+        _store(unit, question, (VaultError,))
+
+
+def admit_reading(unit: ReadUnit, verb: Verb, header: SnapshotHeader, about: str) -> None:
+    """As `reading`; the entry is in the store on return, where it can be."""
+    with reading(unit, verb, header, about):
+        pass
 
 
 def gather(
@@ -261,12 +282,6 @@ def _followed(unit: RecordUnit, case: Case, decision: Decision, now: datetime) -
     if isinstance(decision, Ask) and case.facts.approval is not ApprovalFact.WAITING:
         case = replace(case, ask=approve.ask(unit, case.plan, now))
     return case
-
-
-def _admission(question: Question, answer: _Answer) -> Admission:
-    if not isinstance(answer.decision, Allow):
-        raise _refusal(question, answer.decision, answer.ask)
-    return Admission(answer.entry)
 
 
 def _refusal(question: Question, decision: Decision, ask: str) -> Denied | ApprovalNeeded:

@@ -14,6 +14,7 @@ from vault.codec.keyring import RecoveryKit, SigningKey, WriterKeys
 from vault.operations import homes
 from vault.operations.amend import admit_member
 from vault.operations.items import RebuildReport
+from vault.operations.repeat import recall
 from vault.operations.unit import ReadUnit, RecordUnit
 from vault.operations.verify import tampering_items
 from vault.repository.audit_log import read_segments
@@ -33,13 +34,18 @@ class Joining:
 
 
 def rebuild(unit: ReadUnit) -> RebuildReport:
-    """Fill the catalog from the store's events, snapshots and audit logs; it is only read."""
+    """Fill the catalog from the store's events, snapshots and audit logs; it is only read.
+
+    Who deletes knows again, too, which requests its deletes came with.
+    """
     refill(
         unit.catalog,
         read_events(unit.reader, unit.charter, unit.tampering),
         list_snapshots(unit.reader, unit.charter, unit.tampering),
         read_logs(unit),
     )
+    if isinstance(unit, RecordUnit) and unit.role == "writer":
+        recall(unit)
     return RebuildReport(
         volumes=len(unit.catalog.volumes.all()),
         snapshots=len(unit.catalog.snapshots.all()),

@@ -2,23 +2,27 @@
 
 Order: gate → the key is kept, with the id of the tombstone that is to be → the delete. So after a
 crash, at any instant, a key names a tombstone that is there, which is the answer (half done, it is
-settled first), or one that never came to be; then nothing was deleted, and now it is.
+settled first), or one that never came to be; then nothing was deleted, and now it is. The delete's
+first event has the key's digests: with the catalog lost, a rebuild reads them there (`recall`).
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
 import msgspec
 
 from vault.catalog.keys import KeyRow
 from vault.errors import TombstoneUnknown, UsageError
+from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import State, Tombstone
 from vault.operations.delete import DeletePlan, execute_delete, plan_delete, settle
 from vault.operations.identity import owns
-from vault.operations.unit import WriteUnit, exclusive
+from vault.operations.unit import RecordUnit, WriteUnit, exclusive
 from vault.operations.uptime import accumulated_uptime
 
+_TOLD: Final = frozenset(("idempotency_key", "caller", "request", "uptime"))
 _CAME_TO_NOTHING = (State.ABSENT, State.DENIED, State.ABANDONED)
 
 
@@ -43,8 +47,44 @@ def delete(unit: WriteUnit, wish: Wish, key: str) -> Tombstone:
         if made is not None:
             return made
         plan = _planned(unit, wish)
-        unit.catalog.keys.put(msgspec.structs.replace(row, tombstone=plan.place.tombstone))
-        return execute_delete(unit, plan)
+        row = msgspec.structs.replace(row, tombstone=plan.place.tombstone)
+        unit.catalog.keys.put(row)
+        return execute_delete(unit, msgspec.structs.replace(plan, sent=_details(row)))
+
+
+def recall(unit: RecordUnit) -> None:
+    """Know the keys again that stored deletes began with; what is known here stays as it is.
+
+    A key goes on living by this home's uptime. That of another home says nothing here: by how long
+    the delete is in the store.
+    """
+    now, uptime = unit.reader.now(), accumulated_uptime(unit)
+    rows = {}
+    for stored in unit.catalog.events.of_type(EventType.DELETE_REQUESTED):
+        told = stored.event.details
+        if not told.keys() >= _TOLD:
+            continue
+        seen = uptime - (now - stored.stored_at).total_seconds()
+        if stored.signer_hex == unit.signer.public_hex and told["uptime"].isdecimal():
+            seen = float(told["uptime"])
+        rows[told["idempotency_key"]] = KeyRow(
+            key=told["idempotency_key"],
+            caller=told["caller"],
+            request=told["request"],
+            tombstone=stored.event.tombstone,
+            uptime=min(seen, uptime),  # the home's may have begun anew meanwhile
+        )
+    unit.catalog.keys.fill(rows.values(), uptime)
+
+
+def _details(row: KeyRow) -> dict[str, str]:
+    """What `recall` reads, as an event's details."""
+    return {
+        "idempotency_key": row.key,
+        "caller": row.caller,
+        "request": row.request,
+        "uptime": f"{row.uptime:.0f}",
+    }
 
 
 def made_by_caller(unit: WriteUnit, wish: Wish, key: str) -> Tombstone | None:

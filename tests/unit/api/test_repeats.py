@@ -55,6 +55,18 @@ def test_after_a_restart_a_key_means_what_it_did(door: Door) -> None:
         assert fresh.json()["tombstone"] != first.json()["tombstone"]
 
 
+def test_a_key_outlives_the_catalog(door: Door) -> None:
+    """Lost with its host's disk; what the store holds is enough."""
+    first = delete(door)
+    for path in door.home.glob("catalog.db*"):
+        path.unlink()
+    with restarted(door) as later:
+        later.ask("ann", "POST", "/volumes/db/undelete")
+        again = delete(later)
+        assert again.json()["tombstone"] == first.json()["tombstone"]
+        assert state(later) == "active"
+
+
 def test_a_second_key_for_what_is_deleted_means_it_for_ever(door: Door) -> None:
     first = delete(door)
     assert delete(door, **{"Idempotency-Key": "k-2"}).json() == first.json()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import json
 
 import pytest
 
@@ -18,6 +20,14 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """See TextIO."""
         return True
+
+
+class Full(io.StringIO):
+    """Takes nothing."""
+
+    def write(self, _text: str) -> int:
+        """See TextIO."""
+        raise OSError(errno.ENOSPC, "no space left on device")
 
 
 @pytest.fixture
@@ -66,6 +76,27 @@ def test_a_terminal_is_told_what_it_has_no_room_for(narrow: Terminal) -> None:
     shown = _shown(narrow, "v" * 75)
     assert shown[0].split() == ["Id", "Reason"]
     assert shown[-1] == "(no room for volume)"
+
+
+def test_what_has_to_be_known_is_a_line_on_standard_error(narrow: Terminal) -> None:
+    """On a terminal beside the bars, in a pipe, and for programs as an object."""
+    for file, as_json in ((narrow, False), (io.StringIO(), False), (io.StringIO(), True)):
+        progress = Output(as_json=as_json, out=io.StringIO(), err=file).progress
+        progress.begin("restore")
+        progress.warn("not entered\x1b[2J")
+        progress.end()
+        told = "not entered\\x1b[2J"
+        if as_json:
+            assert json.loads(file.getvalue()) == {
+                "version": 1, "kind": "warning", "message": "not entered\x1b[2J",
+            }  # fmt: skip
+        else:
+            assert told in file.getvalue().splitlines()
+
+
+def test_a_warning_that_nobody_hears_ends_nothing() -> None:
+    for as_json in (False, True):
+        Output(as_json=as_json, err=Full()).progress.warn("not entered")
 
 
 def test_names_cannot_steer_what_they_are_written_to(narrow: Terminal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from tests.agents import Agent
 from tests.signers import SoftKey
 from tests.unit.mcp.conftest import Place, Transport
 from vault.client import Client
+from vault.clock import SystemClock, format_time
 from vault.errors import VaultError
 
 BOTH = pytest.mark.parametrize("by", ["stdio", "http"])
@@ -98,6 +100,38 @@ def test_what_http_refuses_is_refused_here_in_the_same_words(place: Place, by: T
             assert error.value.message in refused.text, case
     assert place.data("db").exists()
     assert place.data("branch").exists()
+
+
+@BOTH
+def test_a_grant_is_asked_for_with_a_most_and_a_start_as_by_http(
+    place: Place, by: Transport
+) -> None:
+    agent, begins = place.agent("bot", by), SystemClock().now() + timedelta(hours=2)
+    words = {"volume": "db", "reason": "merged", "task": "OPS-1"}
+    terms = {"bytes": 7_000_000, "starts_at": begins.isoformat()}
+    asked = agent.ask("request_grant", **words, **terms)
+    assert f"from {format_time(begins)} until {format_time(begins + timedelta(hours=1))}" in (
+        asked.text
+    )
+    assert asked.text.endswith("7000000 bytes at most.")
+    with place.vault() as vault:
+        (made,) = (g for g in vault.oversight.grants() if g.id == asked.text.partition(" ")[0])
+    assert (made.bytes, made.starts_at) == (7_000_000, begins)
+
+    wrong: list[dict[str, Any]] = [
+        {"bytes": -1},
+        {"bytes": 10**18 + 1},
+        {"starts_at": "soon"},
+        {"starts_at": "2026-11-28T12:00:00"},
+        {"starts_at": (begins + timedelta(days=4000)).isoformat()},
+    ]
+    told = agent.call(*(("request_grant", {**words, **case}) for case in wrong))
+    wish = {"volumes": ["db"], "reason": "merged", "task": "OPS-1"}
+    shown = {"Authorization": f"Bearer {agent.token}"}
+    for case, refused in zip(wrong, told, strict=True):
+        answer = httpx.post(f"{place.daemon}/v1/grants", json={**wish, **case}, headers=shown)
+        assert refused.refused, case
+        assert answer.json()["detail"] in refused.text, case
 
 
 @BOTH

@@ -19,6 +19,18 @@ from vault.operations.items import RestoreRequest
 from vault.operations.policy import FILE
 from vault.operations.restore import execute_restore, let_write, plan_restore
 from vault.operations.unit import ReadUnit
+from vault.progress import Silent
+
+
+class Heard(Silent):
+    """Keeps what whoever reads is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warn(self, text: str) -> None:
+        """See Progress."""
+        self.lines.append(text)
 
 
 @pytest.fixture
@@ -92,15 +104,55 @@ def test_reading_waits_for_no_entry(
     step: str,
     error: VaultError,
 ) -> None:
-    """The store takes nothing, or the disk is full: whoever needs their data gets them."""
+    """The store takes nothing, or the disk is full: whoever needs their data gets them, and hears.
+
+    A line each, of what is not entered, why, that the data are well, and whether an entry waits.
+    """
+    heard = Heard()
+    site.write = replace(site.write, progress=heard)
+    with monkeypatch.context() as patched:
+        patched.setattr(gate, step, failing(error))
+        assert read(site, snapshot) == restored(site, snapshot, tmp_path / "to")
+    waits = step == "commit"
+    assert len(site.write.catalog.audit.waiting(9)) == (2 if waits else 0)
+    for line, about in zip(
+        heard.lines,
+        (f"This read (“orders” of {snapshot})", f"This restore ({snapshot} to {tmp_path / 'to'})"),
+        strict=True,
+    ):
+        assert line.startswith(about)
+        assert error.message in line
+        assert "data are not affected" in line
+        assert ("waits here" in line) is waits
+        assert "\n" not in line
+
+
+def test_what_is_entered_is_not_spoken_of(site: Site, snapshot: str, tmp_path: Path) -> None:
+    heard = Heard()
+    site.write = replace(site.write, progress=heard)
+    assert read(site, snapshot) == restored(site, snapshot, tmp_path / "to")
+    assert heard.lines == []
+
+
+def test_what_is_forbidden_is_refused_though_the_store_takes_nothing(
+    site: Site, snapshot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.home / FILE).write_text(
+        '@id("sealed") @says("nobody reads these")'
+        ' forbid (principal, action == Action::"read", resource);'
+    )
+    monkeypatch.setattr(gate, "commit", failing(StoreDenied("read only")))
+    with pytest.raises(Denied, match="nobody reads these"):
+        next(read_file(site.write, site.ring, snapshot, "orders"))
+
+
+def failing(error: VaultError) -> Callable[..., None]:
+    """A step that fails so."""
 
     def fails(*_: object) -> None:
         raise error
 
-    with monkeypatch.context() as patched:
-        patched.setattr(gate, step, fails)
-        assert read(site, snapshot) == restored(site, snapshot, tmp_path / "to")
-    assert len(site.write.catalog.audit.waiting(9)) == (2 if step == "commit" else 0)
+    return fails
 
 
 def test_a_rule_of_ones_own_can_forbid_it(site: Site, snapshot: str) -> None:

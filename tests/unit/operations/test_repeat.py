@@ -12,12 +12,17 @@ from msgspec.structs import replace
 from adapters.directory.provider import DirectoryProvider
 from tests.unit.operations.conftest import Site
 from vault import limits
+from vault.catalog.database import open_catalog
+from vault.codec.signing import SigningKey
 from vault.errors import StoreUnreachable, UsageError, VolumeTombstoned
 from vault.governance.principal import Principal, PrincipalKind
+from vault.lifecycle.event import EventType
 from vault.lifecycle.tombstone import State, Tombstone
 from vault.operations import delete, repeat
+from vault.operations.rebuild import rebuild
 from vault.operations.repeat import Wish
 from vault.operations.undelete import undelete
+from vault.operations.uptime import accumulated_uptime
 
 WISH = Wish("db", "merged", "")
 
@@ -149,6 +154,119 @@ def test_a_key_that_came_while_it_was_deleted_means_that_delete(site: Site) -> N
     assert asked(site, "k-2").id == same.id == made.id
     assert repeat.made_by_caller(site.write, WISH, "k-3") is None
     assert site.source.exists()
+
+
+def rebuilt(site: Site) -> None:
+    """The catalog's file is lost, and made anew from the store."""
+    site.write.catalog.close()
+    for path in site.home.glob("catalog.db*"):
+        path.unlink()
+    site.write = replace(site.write, catalog=open_catalog(site.home / "catalog.db"))
+    rebuild(site.write)
+
+
+def test_a_rebuild_knows_the_keys_again(site: Site) -> None:
+    """What was undone before it is sent again is not deleted a second time."""
+    made = asked(site)
+    rebuilt(site)
+    undelete(site.write, made.id)
+    again = asked(site)
+    assert (again.id, again.state) == (made.id, State.RESTORED)
+    assert site.source.exists()
+    with pytest.raises(UsageError, match="another request"):
+        asked(site, wish=Wish("db", "another"))
+    eve = replace(site.write, principal=Principal(PrincipalKind.HUMAN, "eve"))
+    assert repeat.delete(eve, WISH, "k-1").id != made.id
+
+
+def test_of_two_deletes_that_a_key_began_a_rebuild_knows_the_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first came to nothing."""
+    with monkeypatch.context() as patch:
+        patch.setattr(DirectoryProvider, "quarantine", killing(lambda *_: None, 1, after=False))
+        with pytest.raises(Killed):
+            asked(site)
+    (cut,) = site.write.catalog.tombstones.all()
+    delete.settle(site.write, cut)
+    made = asked(site)
+    rebuilt(site)
+    assert asked(site).id == made.id != cut.id
+    undelete(site.write, made.id)
+    assert (asked(site).id, site.source.exists()) == (made.id, True)
+
+
+def test_after_a_rebuild_a_key_lives_on_by_uptime(site: Site) -> None:
+    """A host that was off for a year, and one whose clock was set, know it; a week later not."""
+    made = asked(site)
+    undelete(site.write, made.id)
+    site.clock.sleep(limits.KEY_LIFE.total_seconds() - 60)
+    accumulated_uptime(site.write)  # a home that lives looks often
+    site.clock.reboot("boot-2", off=timedelta(days=365))
+    rebuilt(site)
+    assert asked(site).id == made.id
+    site.clock.sleep(timedelta(minutes=2).total_seconds())
+    rebuilt(site)
+    assert asked(site).id != made.id
+
+
+def test_a_home_that_counts_anew_knows_a_key_for_a_life_more(site: Site) -> None:
+    site.clock.sleep(timedelta(days=30).total_seconds())
+    made = asked(site)
+    undelete(site.write, made.id)
+    (site.home / "uptime.json").unlink()
+    rebuilt(site)
+    site.clock.sleep(limits.KEY_LIFE.total_seconds() - 60)
+    assert asked(site).id == made.id
+    site.clock.sleep(timedelta(minutes=2).total_seconds())
+    assert asked(site).id != made.id
+
+
+def test_another_home_knows_a_key_by_how_long_the_delete_is_stored(site: Site) -> None:
+    """How long that one was up says nothing here."""
+    made = asked(site)
+    undelete(site.write, made.id)
+    site.write = replace(site.write, signer=SigningKey(bytes(32)))
+    for days, known in ((6, 1), (2, 0)):
+        site.clock.set_wall(site.clock.now() + timedelta(days=days))
+        rebuilt(site)
+        rows = site.write.catalog.connection.rows("SELECT tombstone FROM keys")
+        assert [row["tombstone"] for row in rows] == [made.id] * known
+
+
+def test_a_rebuild_leaves_what_is_known_as_it_is(site: Site) -> None:
+    """A key that came later, or leads to another delete by now."""
+    made = asked(site)
+    assert repeat.made_by_caller(site.write, WISH, "k-2") is not None
+    before = site.write.catalog.connection.rows("SELECT * FROM keys ORDER BY key")
+    rebuild(site.write)
+    assert site.write.catalog.connection.rows("SELECT * FROM keys ORDER BY key") == before
+    undelete(site.write, made.id)
+    assert {asked(site, key).id for key in ("k-1", "k-2")} == {made.id}
+
+
+def test_of_too_many_a_rebuild_knows_the_last(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {}
+    for key in ("k-1", "k-2", "k-3"):
+        made[key] = asked(site, key).id
+        undelete(site.write, made[key])
+        site.clock.sleep(5)
+    monkeypatch.setattr(limits, "KEYS_KEPT", 2)
+    rebuilt(site)
+    rows = site.write.catalog.connection.rows("SELECT tombstone FROM keys ORDER BY uptime")
+    assert [row["tombstone"] for row in rows] == [made["k-2"], made["k-3"]]
+
+
+def test_the_store_is_told_no_key_but_its_digest(site: Site) -> None:
+    def requests() -> list[dict[str, str]]:
+        found = site.write.catalog.events.of_type(EventType.DELETE_REQUESTED)
+        return [row.event.details for row in found]
+
+    undelete(site.write, asked(site, "").id)
+    asked(site, "a-secret-of-mine")
+    without, told = requests()
+    assert told.keys() - without.keys() == {"idempotency_key", "caller", "request", "uptime"}
+    assert "a-secret-of-mine" not in str(told)
 
 
 def test_a_key_is_known_for_its_life_by_uptime(site: Site) -> None:
