@@ -212,17 +212,33 @@ class Vault:
 def to_ref(packs: list[Any], row: list[Any]) -> list[Any]:
     return [row[0], packs[row[1]], [packs[row[1]][0], *row[2:]]]
 
-def write(root: bytes, made: dict[bytes, Entry], entry: Entry, blocks: Iterator[bytes]) -> None:
-    """Make one entry, below a directory that this program has made: so through no symlink."""
-    path, name = os.path.join(root, entry.path), entry.path.rpartition(b"/")[2]
-    above = {place.rpartition(b"/")[0] for place in (entry.path, entry.link or entry.path)}
-    if entry.path and (not above <= made.keys() or name in (b"", b".", b"..") or b"\0" in name):
+Made = dict[bytes, Entry | None]  # directories by path; None where the entry is lost
+
+def remake(root: bytes, made: Made, path: bytes, lost: list[str]) -> None:
+    """Make the directories above a path that no entry tells of, closed to others [9]."""
+    parts = path.split(b"/")
+    for above in (b"/".join(parts[:count]) for count in range(len(parts) if path else 0)):
+        if above not in made:
+            if above:
+                os.mkdir(place_of(root, made, above), 0o700)
+            made[above] = None
+            lost.append(f"{os.fsdecode(above)!r}: its own entry is lost: it was made anew, for its "
+                        "owner alone; its mode, owner, times and attributes are not known")
+
+def place_of(root: bytes, made: Made, path: bytes) -> bytes:
+    """Where to make one: below a directory that this program has made, so through no symlink."""
+    above, _, name = path.rpartition(b"/")
+    if path and (above not in made or name in (b"", b".", b"..") or b"\0" in name):
         raise ValueError("its path is not below a directory of this snapshot")
+    return os.path.join(root, path)
+
+def write(root: bytes, made: Made, entry: Entry, blocks: Iterator[bytes]) -> None:
+    path = place_of(root, made, entry.path)
     if entry.kind == DIRECTORY:
         os.makedirs(path, exist_ok=not entry.path)
         made[entry.path] = entry
     elif entry.link is not None:
-        os.link(os.path.join(root, entry.link), path, follow_symlinks=False)
+        os.link(place_of(root, made, entry.link), path, follow_symlinks=False)
     elif entry.kind == SYMLINK:
         os.symlink(entry.target, path)
     elif entry.kind in NODES:
@@ -259,17 +275,21 @@ def dress(path: bytes, entry: Entry) -> None:
 
 def restore(vault: Vault, record: Record, to: str) -> int:
     """Restore all that can be; returns the exit status: 3 where something is missing."""
-    lost, made = [], {}
-    os.makedirs(root := os.fsencode(to))
+    lost, made, told = [], {}, 0
+    os.makedirs(root := os.fsencode(to), 0o700)
     for entry, pieces in vault.entries(record, lost):
         try:
+            if len(lost) > told:  # pages before this entry, and with them perhaps what it lies in
+                remake(root, made, entry.path, lost)
             blocks = (vault.chunk(ref, 0)[at : at + size] for ref, at, size in pieces)
             write(root, made, entry, blocks)
         except UNREAD as error:
             lost.append(f"{os.fsdecode(entry.path)!r}: {error!r}")
+        told = len(lost)
     for path, entry in reversed(made.items()):
         try:
-            dress(os.path.join(root, path), entry)
+            if entry:
+                dress(os.path.join(root, path), entry)
         except OSError as error:
             lost.append(f"{os.fsdecode(path)!r}: {error!r}")
     sys.stderr.writelines(f"not whole: {text}\n" for text in lost)
