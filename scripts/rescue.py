@@ -38,8 +38,8 @@ DIRECTORY, SYMLINK, NODES = 1, 2, {3: 0o010000, 4: 0o020000, 5: 0o060000, 6: 0o1
 FIELDS = "path kind mode uid gid mtime size ctime ino dev n link target rdev attrs segments torn"
 Entry = namedtuple("Entry", FIELDS)  # noqa: PYI024
 Record = namedtuple("Record", "key header head tail stored_at")  # noqa: PYI024
-UNREAD = (KeyError, ValueError, TypeError, OSError, ClientError, msgspec.DecodeError,
-          struct.error, zstandard.ZstdError, InvalidSignature, InvalidTag)
+UNREAD = (KeyError, ValueError, TypeError, OSError, RecursionError, ClientError,
+          msgspec.DecodeError, struct.error, zstandard.ZstdError, InvalidSignature, InvalidTag)
 
 class Files:
     """A file:// store: `objects/<key>`, later versions beside it as `<key>~<n>`."""
@@ -64,8 +64,7 @@ class Bucket:
         option = dict(parse_qsl(parts.query)).get
         place = {"endpoint_url": option("endpoint"), "region_name": option("region")}
         self.client: Any = boto3.client("s3", **place, verify=option("ca"))
-        self.bucket, prefix = parts.netloc, unquote(parts.path).strip("/")
-        self.prefix = prefix + "/" if prefix else ""
+        self.bucket, self.prefix = parts.netloc, (unquote(parts.path).strip("/") + "/").lstrip("/")
 
     def versions(self, prefix: str) -> Iterator[tuple[datetime, str, str]]:
         pages = self.client.get_paginator("list_object_versions")
@@ -86,10 +85,9 @@ def unseal(context: str, secret: bytes, number: int, bound: bytes, data: bytes) 
 class Vault:
     """A store read with a kit."""
     def __init__(self, store: Files | Bucket, kit: str) -> None:
-        self.store = store
         lines = [line.strip() for line in kit.splitlines()]
         fields = dict(line.split(" ", 1) for line in lines if " " in line and line[0] != "#")
-        self.id = fields["vault"]
+        self.store, self.id = store, fields["vault"]
         self.identities: list[Any] = [
             pyrage.x25519.Identity.from_str(s) for s in lines if s.startswith("AGE-SECRET-KEY-")]
         for block in kit.split("-----BEGIN ")[1:]:
@@ -203,26 +201,33 @@ class Vault:
                     pieces = [(refs[c], start, size) for c, start, size in extents]
                     parts += [(Entry(*fields[:17]), pieces)] if part == len(parts) else []
                     if len(parts) == count:
-                        joined = [span for entry, _ in parts for span in entry.segments or ()]
-                        segments = None if parts[0][0].segments is None else joined
-                        pieces = [piece for _, more in parts for piece in more]
-                        yield parts[0][0]._replace(segments=segments), pieces
+                        whole, pieces = parts[0][0], [piece for _, more in parts for piece in more]
+                        spans = whole.segments and [s for e, _ in parts for s in e.segments or ()]
+                        yield whole._replace(segments=spans), pieces
                         parts = []
 
 def to_ref(packs: list[Any], row: list[Any]) -> list[Any]:
     return [row[0], packs[row[1]], [packs[row[1]][0], *row[2:]]]
 
-def write(root: bytes, made: dict[bytes, Entry], entry: Entry, blocks: Iterator[bytes]) -> None:
-    """Make one entry, below a directory that this program has made: so through no symlink."""
-    path, name = os.path.join(root, entry.path), entry.path.rpartition(b"/")[2]
-    above = {place.rpartition(b"/")[0] for place in (entry.path, entry.link or entry.path)}
-    if entry.path and (not above <= made.keys() or name in (b"", b".", b"..") or b"\0" in name):
+def place_of(root: bytes, made: dict[bytes, Any], path: bytes, gap: bool) -> bytes:
+    """Where to make one: below a directory that this program has made, so through no symlink.
+    Behind a gap [9] those above it are made, closed to others, whose own entries are lost."""
+    above, _, name = path.rpartition(b"/")
+    sound = name not in (b"", b".", b"..") and b"\0" not in name
+    if gap and path and sound and above not in made:
+        os.mkdir(place_of(root, made, above, gap), 0o700)
+        made[above] = None
+    if path and not (sound and above in made):
         raise ValueError("its path is not below a directory of this snapshot")
+    return os.path.join(root, path)
+
+def write(root: bytes, made: dict[bytes, Any], entry: Entry, blocks: Any, gap: bool) -> None:
+    path = place_of(root, made, entry.path, gap)
     if entry.kind == DIRECTORY:
         os.makedirs(path, exist_ok=not entry.path)
         made[entry.path] = entry
     elif entry.link is not None:
-        os.link(os.path.join(root, entry.link), path, follow_symlinks=False)
+        os.link(place_of(root, made, entry.link, False), path, follow_symlinks=False)
     elif entry.kind == SYMLINK:
         os.symlink(entry.target, path)
     elif entry.kind in NODES:
@@ -259,15 +264,18 @@ def dress(path: bytes, entry: Entry) -> None:
 
 def restore(vault: Vault, record: Record, to: str) -> int:
     """Restore all that can be; returns the exit status: 3 where something is missing."""
-    lost, made = [], {}
-    os.makedirs(root := os.fsencode(to))
+    lost, made, told = [], {b"": None}, 0
+    os.makedirs(root := os.fsencode(to), 0o700)
     for entry, pieces in vault.entries(record, lost):
         try:
             blocks = (vault.chunk(ref, 0)[at : at + size] for ref, at, size in pieces)
-            write(root, made, entry, blocks)
+            write(root, made, entry, blocks, len(lost) > told)
         except UNREAD as error:
             lost.append(f"{os.fsdecode(entry.path)!r}: {error!r}")
-    for path, entry in reversed(made.items()):
+        told = len(lost)
+    bare = "its own entry is lost: made anew for its owner alone, its mode, owner, times not known"
+    lost += [f"{os.fsdecode(path)!r}: {bare}" for path, entry in made.items() if not entry]
+    for path, entry in reversed([item for item in made.items() if item[1]]):
         try:
             dress(os.path.join(root, path), entry)
         except OSError as error:

@@ -92,6 +92,10 @@ LINKS_IN_MEMORY: Final = 100_000
 SEGMENTS_MAX: Final = 65_536
 """Data segments of one sparse file; beyond, its smallest holes are stored as zeros."""
 
+LOST_PATH_MAX: Final = 8 * KIB
+"""Folders whose entries are lost are made anew above paths of so many bytes: twice what Linux takes
+in one piece. A hostile path could ask for millions of them."""
+
 FINDINGS_MAX: Final = 10_000
 """Findings of one kind listed one by one; the rest are counted."""
 

@@ -77,6 +77,18 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     torn: bool = False
 
 
+class LostFolder(Entry, frozen=True, array_like=True, gc=False):
+    """A folder whose own entry is lost, while entries below it are not.
+
+    Nothing but `path` means anything. Where no folder stands it is made for its owner alone.
+    """
+
+    @classmethod
+    def at(cls, path: bytes) -> LostFolder:
+        """The one at a path."""
+        return cls(path, Kind.DIRECTORY, 0o700, 0, 0, 0)
+
+
 def order_key(path: bytes) -> bytes:
     """Sort key of a path: compares by component, since no name holds NUL or sorts below it."""
     return path.replace(b"/", b"\0")
@@ -95,8 +107,8 @@ class SourceIdentity(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """Something a capture or restore met and worked around; `what` is a stable word."""
 
-    # vanished, unreadable, changing, type-changed, not-captured, not-restored, extra, displaced,
-    # unmatched, attack-suspected
+    # vanished, unreadable, changing, type-changed, not-captured, not-restored, folder-lost, extra,
+    # unknown, displaced, unmatched, attack-suspected
     what: str
     path: bytes
     detail: str
@@ -147,7 +159,12 @@ class Restoration(Protocol):
         """
 
     def write(self, entry: Entry, blocks: Iterable[bytes | memoryview]) -> None:
-        """Create or replace one entry; for files `blocks` are the bytes of its segments."""
+        """Create or replace one entry; for files `blocks` are the bytes of its segments.
+
+        A LostFolder is made with mode 0700, without owner and times, or the folder that stands
+        there is left as it is; either is a finding, `folder-lost`. Raises PathUnsafe where
+        anything else stands there: that is left, too, and nothing is written through it.
+        """
 
     def finish(self) -> None:
         """Apply what must come last (modes and times of directories) and make all durable."""

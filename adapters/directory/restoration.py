@@ -28,7 +28,7 @@ from adapters.directory.survey import Survey
 from adapters.directory.syncing import Syncing
 from adapters.directory.trail import open_below
 from vault.errors import TargetNotEmpty
-from vault.provider import Entry, Finding, Kind, order_key
+from vault.provider import Entry, Finding, Kind, LostFolder, order_key
 
 _DIRECTORY: Final = Kind.DIRECTORY.value
 _FILE: Final = Kind.FILE.value
@@ -37,6 +37,8 @@ _NO_NAME: Final = frozenset({b"", b".", b".."})
 _WORD: Final = 1 << 63
 _NOBODY: Final = (1 << 32) - 1  # chown takes it for “leave as it is”
 _ABSENT: Final = {errno.ENOENT} | NOT_A_DIRECTORY
+_MADE: Final = "it was made anew, for its owner alone (mode 0700)"
+_LEFT: Final = "the folder that stood there was left as it is"
 
 
 class DirectoryRestoration:
@@ -47,7 +49,7 @@ class DirectoryRestoration:
         self._standing: Standing | None = None
         self._syncing: Syncing | None = None
         self._survey: Survey | None = None
-        self._empty = False
+        self._empty = self._new = False
         self._renewed: set[bytes] = set()
         self._log = Findings()
         self.findings: list[Finding] = self._log.items
@@ -143,7 +145,10 @@ class DirectoryRestoration:
         standing, syncing = self._stand()
         if not entry.path:
             standing.rise()
-            standing.describe(entry)
+            if isinstance(entry, LostFolder):
+                self._report_lost(entry, _MADE if self._new else _LEFT)
+            else:
+                standing.describe(entry)
             return
         name = self._reach(standing, entry.path)
         standing.touch()
@@ -156,6 +161,8 @@ class DirectoryRestoration:
                 syncing.wrote(entry.size)
                 if self._in_place or not self._scribes.take(standing.root, entry, blocks):
                     self._placing.file(standing.fd, name, entry, blocks)
+            elif isinstance(entry, LostFolder):
+                self._make_way(standing, name, entry)
             elif entry.kind == _DIRECTORY:
                 self._placing.directory(standing.fd, name, entry)
                 standing.enter(name)
@@ -164,6 +171,33 @@ class DirectoryRestoration:
                 self._placing.node(standing.fd, name, entry)
         except FileExistsError as error:
             raise unsafe(entry.path, "something stands there already") from error
+
+    def _make_way(self, standing: Standing, name: bytes, folder: LostFolder) -> None:
+        """Stand in a folder that nothing describes; what else stands there is never moved aside."""
+        try:
+            os.mkdir(name, 0o700, dir_fd=standing.fd)
+            done = _MADE
+        except FileExistsError:
+            if not self._in_place:
+                raise
+            done = _LEFT
+        try:
+            standing.enter(name)
+        except OSError as error:
+            if error.errno in _ABSENT:
+                raise unsafe(folder.path, "what stands there is no folder") from error
+            raise
+        if done is _MADE:
+            standing.close_to_others()
+        self._report_lost(folder, done)
+
+    def _report_lost(self, folder: LostFolder, done: str) -> None:
+        self._log.report(
+            "folder-lost",
+            folder.path or b".",
+            f"its own entry is lost: {done}. What could be read below it is safe; "
+            "the mode, owner, times and attributes that the snapshot had of it are not known",
+        )
 
     def _reach(self, standing: Standing, path: bytes) -> bytes:
         try:
@@ -176,6 +210,7 @@ class DirectoryRestoration:
 
     def _stand(self) -> tuple[Standing, Syncing]:
         if self._standing is None or self._syncing is None:
+            self._new = not os.path.lexists(self._target)
             os.makedirs(self._target, 0o700, exist_ok=True)
             root = os.open(self._target, OPEN_DIRECTORY | os.O_NOFOLLOW)
             self._standing = Standing(root, self._metadata, self._scribes.defer)

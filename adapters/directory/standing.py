@@ -50,6 +50,11 @@ class Standing(Journey):
         """Here stands this entry: to be applied when it is left."""
         self._levels[-1].entry = entry
 
+    def close_to_others(self) -> None:
+        """Let nobody but the owner in here, whatever mask and parent had it be. Raises OSError."""
+        os.chmod(self.fd, _OWN)
+        self._levels[-1].before = os.fstat(self.fd)
+
     def finish(self) -> None:
         """Settle all that is open, the root last. Raises OSError."""
         self.rise()

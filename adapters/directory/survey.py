@@ -10,7 +10,7 @@ import msgspec
 from adapters.directory import comparison, config, listing
 from adapters.directory.failures import Findings
 from adapters.directory.trail import Journey
-from vault.provider import Entry, Kind
+from vault.provider import Entry, Kind, LostFolder
 
 
 class _Level(msgspec.Struct):
@@ -32,11 +32,15 @@ class Survey(Journey):
 
     def differs(self, entry: Entry) -> bool:
         """Whether the target holds something else at this path. Raises OSError (ENOENT too)."""
+        lost = isinstance(entry, LostFolder)  # which nothing can be compared with
         if not entry.path:
             self.rise()
-            return comparison.differs(self.root, b".", entry)
+            return lost or comparison.differs(self.root, b".", entry)
         name = self.go(entry.path)
         self._meet(name)
+        if lost:
+            self.enter(name)
+            return True
         result = comparison.differs(self.fd, name, entry)
         if entry.kind == Kind.DIRECTORY:
             self.enter(name)

@@ -1,7 +1,9 @@
 """A store with one damage: what comes back of it, what is named, and whether that is all there is.
 
 All that no damaged byte is needed for must come back as it was; all else must be named, and no
-path is both. Who verifies must be told which object is damaged.
+path is both, but for folders whose own entries are lost: where something below them is read, they
+are made anew, closed to others, and named as that, too. Who verifies must be told which object is
+damaged.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import re
 import runpy
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -23,7 +26,7 @@ from typing import Protocol
 import pytest
 
 from tests.damage.matrix import Damage, Objects
-from tests.damage.reach import RESCUE, Held, keys_lost, lost
+from tests.damage.reach import RESCUE, Held, keys_lost, lost, remade
 from vault.errors import VaultError
 from vault.library import Vault
 from vault.operations.items import RestoreRequest
@@ -90,11 +93,15 @@ class Folder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a restore said: an error, or the paths that it left out; and which snapshot it took."""
+    """What a restore said: an error, or the paths that it left out; and which snapshot it took.
+
+    `remade` are the folders that it made anew.
+    """
 
     error: str = ""
     named: frozenset[bytes] = frozenset()
     snapshot: str = ""
+    remade: frozenset[bytes] = frozenset()
     beside: tuple[str, ...] = ()
 
 
@@ -109,9 +116,11 @@ def by_vault(origin: Origin, place: Place, asked: str, target: Path) -> Outcome:
     except VaultError as error:
         return Outcome(error=error.message)
     paths = list(origin.held[report.snapshot].pieces)
-    named, others = set[bytes](), []
+    named, made, others = set[bytes](), set[bytes](), []
     for found in report.findings:
-        if found.what != "not-restored":
+        if found.what == "folder-lost":
+            made.add(b"" if found.path == "." else meant(found.path))
+        elif found.what != "not-restored":
             others.append(found.path)
         elif found.path:
             named.add(meant(found.path))
@@ -121,11 +130,13 @@ def by_vault(origin: Origin, place: Place, asked: str, target: Path) -> Outcome:
             for after, before in _GAP.findall(found.detail.partition("all entries ")[2]):
                 start = paths.index(meant(after.removeprefix("."))) + 1 if after else 0
                 named.update(paths[start : paths.index(meant(before)) if before else None])
-    return Outcome("", frozenset(named), report.snapshot, tuple(others))
+    return Outcome("", frozenset(named), report.snapshot, frozenset(made), tuple(others))
 
 
 _GAP = re.compile("(?:after “(.*?)”(?: and )?|(?=before)|everywhere)(?:before “(.*?)”)?")
-_NOT_WHOLE = re.compile(r"not whole: (the entries from )?(b?(?:'.*?'|\".*?\"))(?: on)?:")
+_NOT_WHOLE = re.compile(
+    r"not whole: (the entries from )?(b?(?:'.*?'|\".*?\"))(?: on)?: (its own entry is lost)?"
+)
 
 
 def by_rescue(origin: Origin, place: Place, asked: str, target: Path) -> Outcome:
@@ -138,17 +149,19 @@ def by_rescue(origin: Origin, place: Place, asked: str, target: Path) -> Outcome
             runpy.run_path(str(RESCUE), run_name="__main__")
     if end.value.code not in (0, 3):
         return Outcome(error=f"{said.getvalue()} {end.value.code}")
+    told = list(filter(None, map(_NOT_WHOLE.match, said.getvalue().splitlines())))
+    lines = [(line[1], os.fsencode(ast.literal_eval(line[2])), line[3]) for line in told]
+    made = {path for _, path, lost_folder in lines if lost_folder}
+
+    def is_missing(path: bytes) -> bool:
+        return path in made or not os.path.lexists(os.path.join(os.fsencode(target), path))
+
     named, paths = set[bytes](), list(origin.held[asked].pieces)
-    for line in filter(None, map(_NOT_WHOLE.match, said.getvalue().splitlines())):
-        path = os.fsencode(ast.literal_eval(line[2]))
-        behind = paths[paths.index(path) + 1 :] if line[1] else []
-        named |= {path, *takewhile(lambda at: not os.path.lexists(_at(target, at)), behind)}
+    for page, path, _ in lines:
+        behind = paths[paths.index(path) + 1 :] if page else []
+        named |= {path, *takewhile(is_missing, behind)}
     assert (end.value.code == 3) == bool(named), said.getvalue()
-    return Outcome("", frozenset(named), asked)
-
-
-def _at(target: Path, path: bytes) -> bytes:
-    return os.path.join(os.fsencode(target), path)
+    return Outcome("", frozenset(named), asked, frozenset(made))
 
 
 def judge(origin: Origin, damage: Damage, asked: str, outcome: Outcome, target: Path) -> str:
@@ -157,24 +170,35 @@ def judge(origin: Origin, damage: Damage, asked: str, outcome: Outcome, target: 
     tree = read_tree(target) if target.exists() else Tree({}, [])
     found = tree.facts
     whole = origin.trees[asked].facts
-    wrong = sorted(path for path in found if path and whole.get(path) != found[path])
-    if wrong:
+    gone, made = (reckon(held, origin.objects, damage.changes) for reckon in (lost, remade))
+    same = found.keys() - {b""} - made
+    if wrong := sorted(path for path in same if whole.get(path) != found[path]):
         return f"{wrong[:3]!r} are not what they were, after {outcome}"
-    gone = lost(held, origin.objects, damage.changes)
     if unreadable(origin, damage, held) or gone == held.pieces.keys():
         silent = not outcome.error and outcome.named != held.pieces.keys()
         return (
-            f"nothing can be read, and it said {outcome}" if silent or found.keys() > {b""} else ""
+            f"nothing can be read, and it said {outcome}"
+            if silent or found.keys() - made - {b""}
+            else ""
         )
     if outcome.error:
         return f"it gave up: {outcome.error}"
     if outcome.named != gone | origin.never:
         return f"{sorted(gone)} are lost, {sorted(outcome.named)} are named"
-    if found.keys() | {b""} != (whole.keys() - gone) | {b""}:
+    if outcome.remade != made or any(not _is_bare(found.get(path, {})) for path in made):
+        return f"{sorted(made)} are made anew, and it said {sorted(outcome.remade)}"
+    if found.keys() | {b""} != (whole.keys() - gone) | made | {b""}:
         return f"{sorted((whole.keys() - gone) ^ found.keys())} differ from what can be read"
     if b"" not in gone and found[b""] != whole[b""]:
         return f"its own directory is {found[b'']}"
     return "" if gone or tree == origin.trees[asked] else f"{tree.links} are linked"
+
+
+def _is_bare(facts: dict[str, object]) -> bool:
+    """Whether a folder is as those are that nothing is known of."""
+    owner = os.geteuid(), os.getegid()
+    told = [facts.get(name) for name in ("kind", "mode", "owner", "attributes")]
+    return told == [stat.S_IFDIR, "0o700", owner, {}]
 
 
 def unreadable(origin: Origin, damage: Damage, held: Held) -> bool:
@@ -216,7 +240,10 @@ def _is_told(objects: Objects, key: str, data: bytes | None) -> bool:
 
 
 def check(origin: Origin, place: Place, damage: Damage, folder: Path) -> Iterator[str]:
-    """Restore each snapshot from a place, and the volume; verify. What is wrong, in words."""
+    """Restore each snapshot from a place, and the volume; verify. What is wrong, in words.
+
+    scripts/rescue.py restores them, too, where no credential is needed.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     for snapshot in origin.trees:
         target = folder / snapshot
@@ -225,6 +252,11 @@ def check(origin: Origin, place: Place, damage: Damage, folder: Path) -> Iterato
             yield f"{snapshot}: {wrong}"
         if outcome.error and not names_a_cause(damage, outcome.error, snapshot):
             yield f"{snapshot}: {outcome.error} names nothing that is damaged"
+        if place.profile is None:
+            target = folder / f"{snapshot}-rescued"
+            outcome = by_rescue(origin, place, snapshot, target)
+            if wrong := judge(origin, damage, snapshot, outcome, target):
+                yield f"{snapshot}, by rescue.py: {wrong}"
     if wrong := _of_volume(origin, place, damage, folder / "volume"):
         yield f"{origin.volume}: {wrong}"
     yield from unnamed(origin, place, damage)

@@ -15,6 +15,7 @@ from tests.damage.matrix import Changes, Objects
 
 RESCUE: Final = Path(__file__).parents[2] / "scripts" / "rescue.py"
 _PAGE, _TABLE = 1, 2
+_ROW: Final = 2  # the first pieces of a path hold its entry
 
 
 @dataclass(frozen=True)
@@ -71,22 +72,31 @@ def _piece(ref: list[Any]) -> Piece:
 
 
 def lost(held: Held, objects: Objects, changes: Changes) -> set[bytes]:
-    """The paths that no reader brings back: they, their file or a folder above them are lost."""
+    """The paths that no reader brings back as they were: they or the file they link to are lost."""
+    broken = {path for path, pieces in held.pieces.items() if _broken(pieces, objects, changes)}
+    return broken | {path for path, link in held.links.items() if link in broken}
 
+
+def remade(held: Held, objects: Objects, changes: Changes) -> set[bytes]:
+    """The folders that are lost, while an entry of something below them can be read."""
+    rows = {path: pieces[:_ROW] for path, pieces in held.pieces.items()}
+    unread = {path for path, pieces in rows.items() if _broken(pieces, objects, changes)}
+    return unread & {above for path in rows.keys() - unread for above in _above(path)}
+
+
+def _broken(pieces: tuple[Piece, ...], objects: Objects, changes: Changes) -> bool:
     def is_broken(piece: Piece) -> bool:
         data = changes.get(piece.pack, objects[piece.pack]) or b""
         whole = objects[piece.pack][piece.start : piece.end]
         return data[piece.start : piece.end] != whole or keys_lost(piece.session, objects, changes)
 
-    gone = {path for path, pieces in held.pieces.items() if any(map(is_broken, pieces))}
-    gone |= {path for path, link in held.links.items() if link in gone}
-    return gone | {path for path in held.pieces if not gone.isdisjoint(_above(path))}
+    return any(map(is_broken, pieces))
 
 
 def _above(path: bytes) -> list[bytes]:
-    """The folders that a path lies in, but for the root, which every restore makes."""
-    parts = path.split(b"/")
-    return [b"/".join(parts[:count]) for count in range(1, len(parts))]
+    """The folders that a path lies in, the root first, which itself lies in none."""
+    parts = path.split(b"/") if path else []
+    return [b"/".join(parts[:count]) for count in range(len(parts))]
 
 
 def keys_lost(session: str, objects: Objects, changes: Changes) -> bool:

@@ -86,6 +86,10 @@ def _recorded(root: Path) -> dict[str, Tree]:
     """Two of everything that a vault stores; what each snapshot holds."""
     source, home, trees = root / "srv" / "db", root / "home", dict[str, Tree]()
     (source / "folder").mkdir(parents=True)
+    (source / "nested" / "inner").mkdir(parents=True)
+    for number in range(8):
+        (source / "nested" / f"{number}").write_text(f"{number}")
+        (source / "nested" / "inner" / f"{number}").write_text(f"inner {number}")
     for number in range(12):
         (source / f"small-{number:02}").write_bytes(secrets.token_bytes(100 * number))
     (source / "large").write_bytes(secrets.token_bytes(3_000_000))

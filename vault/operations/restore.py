@@ -6,7 +6,7 @@ its present state is captured first, so that a restore can be undone like everyt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import accumulate
@@ -36,7 +36,7 @@ from vault.operations.render import finding_item, meant, shown
 from vault.operations.unit import ReadUnit, WriteUnit
 from vault.provider import Entry, Finding, Kind, Restoration
 from vault.repository.manifest import StoredEntry
-from vault.repository.reader import SnapshotReader
+from vault.repository.reader import Gap, SnapshotReader, lies_in
 from vault.repository.sessions import SessionRing
 from vault.repository.snapshot import SnapshotRecord
 
@@ -147,24 +147,29 @@ def execute_restore(
     reader = SnapshotReader(unit.reader, ring, plan.record, unit.tampering)
     provider = unit.provider(header.adapter)
     restoration = provider.restoration(plan.target, in_place=plan.in_place)
-    tally = _Tally(unmatched=set(plan.include))
+    tally, gaps = _Tally(unmatched=set(plan.include)), list[Gap]()
     unit.progress.begin("restore", files=header.files, size=header.bytes)
     try:
-        chosen = reader.entries()
+        chosen = reader.walk(b"", gaps)
         if plan.include:
             selected = _selected(chosen, plan.include, tally.unmatched)
             chosen = _with_contents(selected, reader, plan.include)
         missing = _differing(chosen, reader, restoration, tally) if plan.in_place else chosen
-        if dry_run:
-            for stored in missing:
-                _count(tally, stored.entry)
-        else:
-            _write(unit, reader.contents(missing), restoration, tally)
+        try:
+            if dry_run:
+                for stored in missing:
+                    _count(tally, stored.entry)
+            else:
+                _write(unit, reader.contents(missing), restoration, tally)
+        except Corrupt as error:  # a page of the manifest is damaged: all others were read
+            tally.lost.add(b"", error.message)
+        if not dry_run:
             restoration.finish()
     finally:
         unit.progress.end()
     # What the patterns leave out is no extra.
-    met = [f for f in restoration.findings if not (plan.include and f.what == "extra")]
+    found = [f for f in restoration.findings if not (plan.include and f.what == "extra")]
+    met = [_as_known(finding, gaps) for finding in found]
     findings = [*plan.doubts, *map(_unmatched, sorted(tally.unmatched)), *tally.lost.all(), *met]
     return RestoreReport(
         snapshot=header.id,
@@ -176,6 +181,17 @@ def execute_restore(
         skipped=tally.skipped,
         dry_run=dry_run,
         findings=tuple(finding_item(finding) for finding in findings),
+    )
+
+
+def _as_known(finding: Finding, gaps: Sequence[Gap]) -> Finding:
+    """What stands in place where entries are lost may be in the snapshot: it is called no extra."""
+    if finding.what != "extra" or not lies_in(finding.path, gaps):
+        return finding
+    return Finding(
+        "unknown",
+        finding.path,
+        "whether it is in the snapshot is not known, as entries are lost here; left as it is",
     )
 
 
@@ -217,11 +233,16 @@ def _with_contents(
             link = first[entry.link]
             yield StoredEntry(msgspec.structs.replace(entry, link=link), stored.extents)
         else:
-            source = reader.find(entry.link)
+            yield _in_its_place(stored, entry.link, reader)
             first[entry.link] = entry.path
-            yield StoredEntry(
-                msgspec.structs.replace(source.entry, path=entry.path), source.extents
-            )
+
+
+def _in_its_place(stored: StoredEntry, link: bytes, reader: SnapshotReader) -> StoredEntry:
+    try:
+        source = reader.find(link)
+    except (Corrupt, UsageError):
+        return stored  # the first name is lost: writing the link will say so
+    return StoredEntry(msgspec.structs.replace(source.entry, path=stored.path), source.extents)
 
 
 def _fitting(path: bytes, include: tuple[str, ...]) -> list[str]:
@@ -244,8 +265,8 @@ def _differing(
 def _differs(stored: StoredEntry, reader: SnapshotReader, restoration: Restoration) -> bool:
     try:
         return restoration.differs(stored.entry, partial(reader.blocks, stored))
-    except RepositoryError:
-        return True  # the stored content is damaged: writing it will say so
+    except (RepositoryError, PathUnsafe):
+        return True  # its content is damaged, or it leads elsewhere: writing it will say so
 
 
 def _write(
@@ -254,18 +275,15 @@ def _write(
     restoration: Restoration,
     tally: _Tally,
 ) -> None:
-    try:
-        for stored, blocks in contents:
-            entry = stored.entry
-            try:
-                restoration.write(entry, blocks)
-            except (RepositoryError, PathUnsafe) as error:
-                tally.lost.add(entry.path, error.message)
-                continue
-            _count(tally, entry)
-            unit.progress.advance(files=1, size=entry.size)
-    except Corrupt as error:  # a page of the manifest is damaged: all others were read
-        tally.lost.add(b"", error.message)
+    for stored, blocks in contents:
+        entry = stored.entry
+        try:
+            restoration.write(entry, blocks)
+        except (RepositoryError, PathUnsafe) as error:
+            tally.lost.add(entry.path, error.message)
+            continue
+        _count(tally, entry)
+        unit.progress.advance(files=1, size=entry.size)
 
 
 def _count(tally: _Tally, entry: Entry) -> None:

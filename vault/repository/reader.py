@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
+from vault import limits
 from vault.errors import Corrupt, UsageError
-from vault.provider import order_key
+from vault.provider import LostFolder, order_key
 from vault.repository.authentic import TamperingLog
 from vault.repository.contents import Contents, read_extent
 from vault.repository.fetching import ChunkSource, Readahead, Wanted
@@ -22,6 +24,26 @@ from vault.store.contract import Reader
 
 _FETCHERS: Final = 4
 _GAPS: Final = 8  # told of one by one, where pages are lost
+
+
+class Gap(NamedTuple):
+    """A place where entries are lost: after and before which path."""
+
+    after: bytes | None
+    before: bytes | None
+
+    def __str__(self) -> str:
+        told = [f"after “{_shown(self.after)}”"] if self.after is not None else []
+        told += [f"before “{_shown(self.before)}”"] if self.before is not None else []
+        return " and ".join(told or ["everywhere"])
+
+
+def lies_in(path: bytes, gaps: Sequence[Gap]) -> bool:
+    """Whether an entry of this path may be among those that are lost; `gaps` are in order."""
+    key = order_key(path)
+    place = bisect_left(gaps, key, key=lambda gap: order_key(gap.after or b""))
+    end = gaps[place - 1].before if place else b""
+    return end is None or key < order_key(end)
 
 
 class SnapshotReader:
@@ -61,25 +83,36 @@ class SnapshotReader:
 
         Raises Corrupt at the end, after all that can be read, where pages are damaged.
         """
+        for stored in self.walk(under, []):
+            if not isinstance(stored.entry, LostFolder):
+                yield stored
+
+    def walk(self, under: bytes, gaps: list[Gap]) -> Iterator[StoredEntry]:
+        """The same, and in their places the LostFolders above them.
+
+        `gaps` takes, in order, where entries are lost.
+        """
         damage: list[Corrupt] = []
-        gaps: list[str] = []
         last, met = None, 0
         for stored in join_rows(self._rows(under, damage)):
             if len(damage) > met:
-                gaps.append(_gap(last, stored.path))
+                gaps.append(Gap(last, stored.path))
+                for path in _lost_folders(gaps[-1], stored.path):
+                    if _lies_under(path, under):
+                        yield StoredEntry(LostFolder.at(path))
             last, met = stored.path, len(damage)
             if _lies_under(stored.path, under):
                 yield stored
             elif order_key(stored.path) > order_key(under):
                 break
         if len(damage) > met:
-            gaps.append(_gap(last, None))
+            gaps.append(Gap(last, None))
         if damage:
             raise _lost(damage, gaps)
 
     def find(self, path: bytes) -> StoredEntry:
-        """One entry. Raises UsageError where the snapshot has no such path."""
-        for stored in self.entries(path):
+        """One entry, be it a LostFolder. Raises UsageError where the snapshot has no such path."""
+        for stored in self.walk(path, []):
             if stored.path == path:
                 return stored
         raise UsageError(
@@ -155,23 +188,26 @@ def _insist_whole(body: bytes | Corrupt) -> bytes:
     return body
 
 
-def _gap(last: bytes | None, following: bytes | None) -> str:
-    """Where entries are missing: after and before which path."""
-    told = [f"after “{_shown(last)}”"] if last is not None else []
-    told += [f"before “{_shown(following)}”"] if following is not None else []
-    return " and ".join(told or ["everywhere"])
+def _lost_folders(gap: Gap, path: bytes) -> Iterator[bytes]:
+    """The folders above the path that follows a gap whose entries can only have stood in it."""
+    if not path or len(path) > limits.LOST_PATH_MAX:
+        return
+    parts = path.split(b"/")
+    for above in (b"/".join(parts[:count]) for count in range(len(parts))):
+        if gap.after is None or order_key(above) > order_key(gap.after):
+            yield above
 
 
 def _shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace") or "."
 
 
-def _lost(damage: list[Corrupt], gaps: list[str]) -> Corrupt:
+def _lost(damage: list[Corrupt], gaps: list[Gap]) -> Corrupt:
     """What the pages that cannot be read have cost."""
     more = [f"in {len(gaps) - _GAPS} more places"] if len(gaps) > _GAPS else []
     return Corrupt(
         f"{len(damage)} page(s) of the manifest are lost, and all entries "
-        f"{'; '.join([*gaps[:_GAPS], *more])}: {damage[0].message}",
+        f"{'; '.join([*map(str, gaps[:_GAPS]), *more])}: {damage[0].message}",
         safe="All other entries can be read.",
         hint="Take what is missing from another snapshot of the volume.",
     )
