@@ -72,8 +72,9 @@ def bring_back(hold: Hold) -> None:
     with opened(None, hold.anchor) as anchor, found_folder(hold) as folder:
         there = None if folder is None else stands_at(folder, config.DATA, hold)
         if folder is None or there is None:
+            remove_folder(hold)  # an empty one alone: a purge that was cut short leaves it, too
             if stands_at(anchor, hold.name, hold):
-                return remove_folder(hold)
+                return
             raise gone(hold)
         _demand(there, hold)
         try:
@@ -85,7 +86,6 @@ def bring_back(hold: Hold) -> None:
         os.fsync(anchor)
         os.fsync(folder)
     remove_folder(hold)
-    return None
 
 
 def taken(hold: Hold, name: bytes) -> PlaceTaken:

@@ -142,6 +142,16 @@ def test_data_that_someone_destroyed_are_gone(either: Path) -> None:
         ADAPTER.undelete(place)
 
 
+def test_what_a_purge_left_empty_goes_with_the_undelete_that_finds_nothing(volume: Path) -> None:
+    """One that was killed right before it removed the tombstone's folder."""
+    place = planned(volume)
+    ADAPTER.quarantine(place)
+    shutil.rmtree(place.held_at)
+    with pytest.raises(SourceVanished):
+        ADAPTER.undelete(place)
+    assert not (volume.parent / TRASH).exists()
+
+
 @needs_mounts
 def test_an_unmounted_disk_is_not_a_destroyed_volume(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
