@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 import schemathesis
@@ -80,9 +80,14 @@ NAMES: Final = ("db", "ledger")
 GRANT: Final = {"volumes": ["db"], "reason": "merged"}
 
 
-@pytest.fixture(scope="module")
+def _scope(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
+    """One door for all; for each caller its own where that takes long, as tokens last an hour."""
+    return "function" if config.option.markexpr == "long" else "module"
+
+
+@pytest.fixture(scope=_scope)
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """One app for all; `ledger` of production was deleted before, a delete of `db` waits."""
+    """An app; `ledger` of production was deleted before, a delete of `db` waits."""
     root = tmp_path_factory.mktemp("api")
     home, app, tokens = make_door(root)
     with issuing() as issuer, TestClient(app, raise_server_exceptions=False) as client:
@@ -104,7 +109,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=_scope)
 def known(door: Door) -> dict[str, list[str]]:
     """What there is, by the word of a path that names it."""
     kinds = ("tombstones", "grants", "approvals")
@@ -113,7 +118,7 @@ def known(door: Door) -> dict[str, list[str]]:
     return found | {"name": [*NAMES, *_ids(door, "volumes")]}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=_scope)
 def foreign(door: Door) -> list[str]:
     """What nobody of staging may be told: ids, a name and places of production."""
     kinds = ("volumes", "tombstones", "grants", "approvals")
@@ -121,13 +126,13 @@ def foreign(door: Door) -> list[str]:
     return [*ids, "ledger", str(door.root / "srv" / "production")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=_scope)
 def said() -> set[str]:
     """What staging's callers have said themselves: their own log, for one, has it, too."""
     return set()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=_scope)
 def document(door: Door) -> Any:
     """What schemathesis reads of it."""
     return schemathesis.openapi.from_dict(door.client.get("/v1/openapi.json").json())
