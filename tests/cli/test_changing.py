@@ -319,7 +319,8 @@ def test_damage_in_the_store_is_a_finding(fresh: Host, tmp_path: Path, kind: str
     assert found
     fresh.ask("rehearse", "photos", status=3)
     answer = fresh.ask("restore", "photos", "--to", tmp_path / "back", status=3)
-    assert {finding["what"] for finding in answer.item["findings"]} == {"not-restored"}
+    told = {finding["what"] for finding in answer.item["findings"]}
+    assert told - {"folder-lost"} == {"not-restored"}  # that, where another page follows it
     shown = fresh.run("verify", "--deep", status=3)
     assert "! " in shown.out
 
