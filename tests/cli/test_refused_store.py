@@ -178,6 +178,16 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", place], check=True)
 
 
+def stored_on(disk: Path, tmp_path: Path) -> Host:
+    """A vault with one snapshot, whose store is on this disk."""
+    host = make_host(tmp_path / "host", enrolled=False)
+    made = Host(tmp_path / "second", f"file://{disk}/store?immutable=no", host.volume)
+    made.ask("init", "--store", made.url)
+    made.ask("volume", "add", "photos", made.volume)
+    made.ask("snapshot", "photos")
+    return made
+
+
 def fill(path: Path) -> None:
     """Leave no room on a file's disk."""
     with path.open("wb", buffering=0) as file, suppress(OSError):
@@ -189,11 +199,7 @@ def fill(path: Path) -> None:
 def test_no_room_in_the_store(tmp_path: Path) -> None:
     """Nothing is acknowledged, the former snapshot stays whole, with room it goes on."""
     with small_disk(tmp_path / "disk", "2m") as disk:
-        host = make_host(tmp_path / "host", enrolled=False)
-        other = Host(tmp_path / "second", f"file://{disk}/store?immutable=no", host.volume)
-        other.ask("init", "--store", other.url)
-        other.ask("volume", "add", "photos", other.volume)
-        other.ask("snapshot", "photos")
+        other = stored_on(disk, tmp_path)
         (other.volume / "film").write_bytes(os.urandom(4 << 20))
         before = picture(other.volume)
         error = json.loads(other.run("snapshot", "photos", "--json", status=24).err)
@@ -211,11 +217,7 @@ def test_no_room_in_the_store(tmp_path: Path) -> None:
 def test_no_room_for_the_entry_of_a_reading(tmp_path: Path) -> None:
     """What was asked for comes, with one line about the entry, which is brought in later."""
     with small_disk(tmp_path / "disk", "2m") as disk:
-        host = make_host(tmp_path / "host", enrolled=False)
-        full = Host(tmp_path / "second", f"file://{disk}/store?immutable=no", host.volume)
-        full.ask("init", "--store", full.url)
-        full.ask("volume", "add", "photos", full.volume)
-        full.ask("snapshot", "photos")
+        full = stored_on(disk, tmp_path)
         fill(disk / "ballast")
         shown = full.run("cat", "photos@latest", "notes.txt")
         assert shown.out == "bread, milk\n"

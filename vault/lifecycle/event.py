@@ -8,7 +8,8 @@
     source_replaced      identity (who stands there now)
     source_acknowledged  identity (who is accepted from now on; optional), owner
     attack_suspected     snapshot (the one that told), before (the last from before that day)
-    delete_requested     volume_name, environment, provider, window_seconds, hold (optional)
+    delete_requested     volume_name, environment, provider, window_seconds, hold (optional),
+                         idempotency_key, caller, request, uptime (where it came with a key)
     quarantine_started   location, held_at, identity
     quarantined          uptime (accumulated boot seconds as the writer counted them)
     final_snapshot       snapshot
