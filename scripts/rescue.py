@@ -178,6 +178,13 @@ class Vault:
             raise ValueError("a chunk is not what its id says")
         return data
 
+    def listed(self, ref: list[Any], kind: int, where: str, lost: list[str]) -> Any:
+        try:
+            return msgspec.msgpack.decode(self.chunk(ref, kind))
+        except UNREAD as error:
+            lost.append(f"the entries {where}: {error!r}")
+            return ()
+
     def entries(self, record: Record, lost: list[str]) -> Iterator[tuple[Entry, list[Any]]]:
         """Entries with their pieces [ref, offset, length], in order [8, 9, 10]."""
         keys = self.keys(json.loads(record.head)["session"])
@@ -186,20 +193,17 @@ class Vault:
         secret, bound = bytes.fromhex(keys["data_key"]), blake3(record.head).digest()
         secret += record.tail[:32]
         plain = unseal("vault 2026-11 snapshot body", secret, 0, bound, record.tail[32:])
-        parts: list[Any] = []
+        parts, last = [], b""
         for table in msgspec.msgpack.decode(plain)["table"]:
-            packs, rows = msgspec.msgpack.decode(self.chunk(table, 2))
-            for first, row in rows:
-                try:
-                    page = msgspec.msgpack.decode(self.chunk(to_ref(packs, row), 1))
-                except UNREAD as error:
-                    lost.append(f"the entries from {os.fsdecode(first)!r} on: {error!r}")
-                    continue
+            packs, rows = self.listed(table, 2, f"after {os.fsdecode(last)!r}", lost) or ((), ())
+            for last, row in rows:
+                where = f"from {os.fsdecode(last)!r} on"
+                page = self.listed(to_ref(packs, row), 1, where, lost) or ((), (), ())
                 refs = [to_ref(page[0], chunk) for chunk in page[1]]
-                for fields, extents, part, count in page[2]:
+                for (last, *fields), extents, part, count in page[2]:
                     parts = parts if part == len(parts) else []
                     pieces = [(refs[c], start, size) for c, start, size in extents]
-                    parts += [(Entry(*fields[:17]), pieces)] if part == len(parts) else []
+                    parts += [(Entry(last, *fields[:16]), pieces)] if part == len(parts) else []
                     if len(parts) == count:
                         whole, pieces = parts[0][0], [piece for _, more in parts for piece in more]
                         spans = whole.segments and [s for e, _ in parts for s in e.segments or ()]

@@ -116,9 +116,19 @@ class Rogue:
 
     def of_pages(self, *pages: tuple[bytes, bytes]) -> Rogue:
         """With a snapshot of these pages, each with the first path that the table tells."""
-        stored = self.pack([body for _, body in pages], PAGE)
-        firsts = [first for first, _ in pages]
-        self.snapshot([self.table(list(zip(firsts, stored.refs, strict=True)))])
+        return self.of_parts(pages)
+
+    def of_parts(self, *parts: Sequence[tuple[bytes, bytes]]) -> Rogue:
+        """With a snapshot of these parts of a page table; one without pages cannot be read."""
+        tables = []
+        for pages in parts:
+            if not pages:
+                tables += self.pack([b"no part"], TABLE).refs
+                continue
+            stored = self.pack([body for _, body in pages], PAGE)
+            firsts = [first for first, _ in pages]
+            tables.append(self.table(list(zip(firsts, stored.refs, strict=True))))
+        self.snapshot(tables)
         return self
 
 

@@ -135,7 +135,8 @@ def by_vault(origin: Origin, place: Place, asked: str, target: Path) -> Outcome:
 
 _GAP = re.compile("(?:after “(.*?)”(?: and )?|(?=before)|everywhere)(?:before “(.*?)”)?")
 _NOT_WHOLE = re.compile(
-    r"not whole: (the entries from )?(b?(?:'.*?'|\".*?\"))(?: on)?: (its own entry is lost)?"
+    r"not whole: (the entries (?:from|after) )?(b?(?:'.*?'|\".*?\"))(?: on)?: "
+    r"(its own entry is lost)?"
 )
 
 
@@ -157,9 +158,10 @@ def by_rescue(origin: Origin, place: Place, asked: str, target: Path) -> Outcome
         return path in made or not os.path.lexists(os.path.join(os.fsencode(target), path))
 
     named, paths = set[bytes](), list(origin.held[asked].pieces)
-    for page, path, _ in lines:
-        behind = paths[paths.index(path) + 1 :] if page else []
-        named |= {path, *takewhile(is_missing, behind)}
+    for gap, path, _ in lines:
+        behind = paths[paths.index(path) + 1 :] if gap else []
+        named |= {*takewhile(is_missing, behind)}
+        named |= set() if gap and gap.endswith("after ") else {path}
     assert (end.value.code == 3) == bool(named), said.getvalue()
     return Outcome("", frozenset(named), asked, frozenset(made))
 

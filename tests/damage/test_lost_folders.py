@@ -23,12 +23,14 @@ from vault.operations.items import RestoreRequest
 from vault.operations.render import meant
 
 ROTTEN = b"no page"
+NO_PART = b"no part"
 ROOT = folder(b"")
 
 
 @dataclass(frozen=True)
 class Case:
-    """Pages, or ROTTEN in their place; what is then made anew, and what else is there and is not.
+    """Pages, ROTTEN in the place of one, NO_PART in that of a part of their table; what is then
+    made anew, and what else is there and is not.
 
     `lost` are paths that both name one by one, beside all that was in the page.
     """
@@ -54,6 +56,16 @@ CASES = {
         (ROTTEN, [file(b"a/f"), folder(b"b"), file(b"b/f")]),
         paths(b"", b"a"),
         paths(b"a/f", b"b", b"b/f"),
+    ),
+    "a part of the table": Case(
+        ([ROOT, folder(b"a")], NO_PART, [file(b"a/b/c/f"), file(b"a/b/g")], [folder(b"z")]),
+        paths(b"a/b", b"a/b/c"),
+        paths(b"", b"a", b"a/b/c/f", b"a/b/g", b"z"),
+    ),
+    "the first part of the table, and a page": Case(
+        (NO_PART, [file(b"a/f"), folder(b"b")], ROTTEN, [file(b"b/c/f")]),
+        paths(b"", b"a", b"b/c"),
+        paths(b"a/f", b"b", b"b/c/f"),
     ),
     "two gaps in one folder": Case(
         ([ROOT], ROTTEN, [file(b"d/f")], ROTTEN, [file(b"d/i/f"), file(b"d/j")]),
@@ -103,14 +115,16 @@ def rogue(tmp_path: Path) -> Rogue:
 
 def lay(rogue: Rogue, pages: tuple[Any, ...]) -> None:
     """A snapshot of these pages; of one that is rotten, only where it was is left."""
-    bodies, first = [], b""
+    parts, first = list[list[tuple[bytes, bytes]]]([[]]), b""
     for number, rows in enumerate(pages):
-        if rows is ROTTEN:
-            bodies.append((first, b"%s %d" % (ROTTEN, number)))
+        if rows is NO_PART:
+            parts += [[], []] if parts[-1] else [[]]
+        elif rows is ROTTEN:
+            parts[-1].append((first, b"%s %d" % (ROTTEN, number)))
         else:
-            bodies.append((rows[0][0][0], rogue.page(rows)))
+            parts[-1].append((rows[0][0][0], rogue.page(rows)))
             first = rows[-1][0][0]
-    rogue.of_pages(*bodies)
+    rogue.of_parts(*parts)
 
 
 def by_vault(rogue: Rogue, target: Path) -> tuple[set[bytes], set[bytes]]:
