@@ -123,7 +123,7 @@ def test_rgw_with_a_hundred_thousand_versions_over_one_key(rgw_bucket: RgwBucket
 
 
 def s3_fixture(
-    url: str, *, profile: str | None, other: str | None, versions: int = 2100
+    url: str, *, profile: str | None, other: str | None, versions: int = 1100
 ) -> StoreFixture:
     """A store of the writer whose deletes are the collector's; `other` owns the bucket."""
     clock = SystemClock()

@@ -74,7 +74,7 @@ def test_nothing_is_purged_a_second_early_by_either_clock(days: Days, tmp_path: 
     assert quarantined(scene)
 
     # Both stand some seconds before the end; then they pass it.
-    near = end - SystemClock().now() - timedelta(seconds=60)
+    near = end - SystemClock().now() - timedelta(seconds=40)
     days.move(server=near, host=near)
     said, why = days.verdict()
     assert said == "refused"

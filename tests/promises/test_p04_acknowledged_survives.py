@@ -33,8 +33,8 @@ def crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Crashes:
 
 
 @OPERATIONS
-def test_killed_at_every_fourth_step(crashes: Crashes, operation: Callable[..., int]) -> None:
-    assert operation(crashes, iter(range(1, 1000, 4))) > 5
+def test_killed_at_every_eighth_step(crashes: Crashes, operation: Callable[..., int]) -> None:
+    assert operation(crashes, iter(range(1, 1000, 8))) > 3
 
 
 @pytest.mark.long
