@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from random import Random
 
 from tests.crash.small_disk import SmallDisk
-from tests.crash.steps import arm, arm_calls, watch_syncs
+from tests.crash.steps import arm, arm_calls, arm_names, watch_syncs
 from tests.crash.verb import Verb
 from tests.crash.world import ServerWorld, WorldClock
 from vault.testing.crash import CrashPoint, killed_at
@@ -94,6 +94,30 @@ def fill_disk(verb: Verb, disk: SmallDisk, pages: Iterable[int]) -> int:
         disk.leave(number)
         _, told = killed_at(NEVER, undisturbed)
         disk.grow()
+        failed = told.startswith("error:")
+        assert not failed or any(words in told for words in FULL), (number, told)
+        verb.settle("" if failed else told)
+        if not failed:
+            break
+        refusals += 1
+    verb.world.check(whole=True)
+    return refusals
+
+
+def refuse_names(verb: Verb, steps: Iterable[int]) -> int:
+    """From each of these steps on there is no room for a name; returns how often one was refused,
+    until none is.
+    """
+
+    def crowded(point: CrashPoint) -> str:
+        arm_names(point)
+        return verb.act()
+
+    refusals = 0
+    for turn, number in enumerate(steps):
+        _renew(verb, turn)
+        verb.prepare()
+        _, told = killed_at(number, crowded)
         failed = told.startswith("error:")
         assert not failed or any(words in told for words in FULL), (number, told)
         verb.settle("" if failed else told)

@@ -9,6 +9,8 @@ from tests.crash.verb import Verb
 from vault.errors import SourceVanished, TransitionRefused
 from vault.lifecycle.due import Duty, Task
 from vault.operations.history import AuditFilter
+from vault.repository.snapshot import list_snapshots
+from vault.store.names import pack_key
 from vault.testing.trees import read_tree
 
 WINDOW = timedelta(hours=49)
@@ -102,10 +104,16 @@ class Extend(Verb):
     def _check_long(self, locks: dict[str, Any]) -> None:
         needed = self.world.reader().now() + timedelta(days=32)
         newest = list(self.world.told)[-1]
-        assert [key for key in locks if newest in key]
-        assert all(
-            until >= needed for key, until in locks.items() if newest in key or "/packs/" in key
-        )
+        with self.world.opened() as vault:
+            records = list_snapshots(vault._reading.reader, vault._reading.charter, [])
+        header = next(record.header for record in records if record.header.id == newest)
+        packs = set(map(pack_key, header.packs))
+        wanted = {key for key in locks if newest in key or key in packs}
+        for session in header.sessions:
+            wanted |= {key for key in locks if key.startswith(f"keys/{session}-")}
+        assert packs
+        assert packs < wanted, packs - wanted
+        assert not {key for key in wanted if locks[key] < needed}
 
     def _locks(self) -> dict[str, Any]:
         reader = self.world.reader()

@@ -9,20 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PAGE = 4096
-_LARGE = "size=256m"
+_LARGE = "size=256m,nr_inodes=100k"
 
 
 class SmallDisk:
-    """A tmpfs: every write that needs another page of it may be refused."""
+    """A tmpfs: whatever needs another page or inode of it may be refused."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
 
     def leave(self, pages: int) -> None:
-        """From now on so many pages are free, and no more."""
+        """From now on so many pages and as many inodes are free, and no more."""
         told = os.statvfs(self._place)
         used = (told.f_blocks - told.f_bfree) * told.f_frsize
-        self._remount(f"size={max(PAGE, used + pages * PAGE)}")  # 0 would be no bound at all
+        size = max(PAGE, used + pages * PAGE)  # 0 would be no bound at all
+        inodes = told.f_files - told.f_ffree + pages
+        self._remount(f"size={size},nr_inodes={inodes}")
 
     def grow(self) -> None:
         """There is room again."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
@@ -29,6 +31,35 @@ def arm(point: CrashPoint) -> None:
     point.wrap_reads(DirectoryStore, *_READS)
     point.wrap(Scribes, "_send", "_hear")
     watch_commits(around=point.around)
+
+
+def arm_names(point: CrashPoint) -> None:
+    """Make steps of what needs room for a name; from the one that is chosen on there is none."""
+    full = False
+
+    def fill() -> None:
+        nonlocal full
+        full = True
+
+    def refused(call: Callable[..., Any], refusal: Callable[[], Any]) -> Callable[..., Any]:
+        def tried(*words: Any, **named: Any) -> Any:
+            point.step()
+            return refusal() if full else call(*words, **named)
+
+        return tried
+
+    def raised() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def returned() -> int:
+        ctypes.set_errno(errno.ENOSPC)
+        return -1
+
+    point.instead = fill
+    for name in ("link", "mkdir", "mknod", "rename", "replace", "symlink"):
+        setattr(os, name, refused(getattr(os, name), raised))
+    libc = kernel._libc()
+    setattr(libc, "renameat2", refused(libc.renameat2, returned))  # noqa: B010 - as below
 
 
 def arm_calls(point: CrashPoint) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from tests.tidy.source import Module, functions, modules
 
 GROUND: Final = frozenset(
-    {"errors", "ids", "clock", "lazy", "limits", "progress", "settings", "urls"}
+    {"errors", "ids", "clock", "lazy", "limits", "progress", "room", "settings", "urls"}
 )
 
 # What each part may import of ours, besides the ground and itself, and why.

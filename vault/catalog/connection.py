@@ -6,6 +6,7 @@ of it, and one that does not fit is damage.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -20,6 +21,7 @@ import msgspec
 
 from vault import limits
 from vault.errors import CatalogBusy, CatalogCorrupt, CatalogError, DiskFull
+from vault.room import is_full
 
 _Decoded = TypeVar("_Decoded")
 
@@ -32,7 +34,7 @@ _WRITABLE: Final = (
 )
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _UNSAID: Final = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-"""What SQLite also says where there is no room for its shared memory."""
+"""What SQLite also says where there is no room for its log or its shared memory."""
 _BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
@@ -172,6 +174,8 @@ def _create(path: Path) -> None:
     except FileExistsError:
         return
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(path) from error
         raise CatalogError(
             f"the catalog {path} cannot be opened: {error.strerror}", safe=_SAFE, hint=_WRITABLE
         ) from error
@@ -186,12 +190,10 @@ def _translate(error: sqlite3.Error, path: Path | None) -> Exception:
             safe=_SAFE,
             hint="Try again; if it stays so, look which process it is: fuser " + str(path),
         )
-    if code == sqlite3.SQLITE_FULL or (code in _UNSAID and path is not None and _is_full(path)):
-        return DiskFull(
-            f"there is no room left for the catalog {path}",
-            safe=_SAFE,
-            hint="Make room on the disk, then try again.",
-        )
+    if code == sqlite3.SQLITE_FULL or (
+        code in _UNSAID and path is not None and is_full(path.parent)
+    ):
+        return _full(path)
     if code in _BROKEN:
         return _corrupt(path, str(error))
     return CatalogError(
@@ -201,11 +203,12 @@ def _translate(error: sqlite3.Error, path: Path | None) -> Exception:
     )
 
 
-def _is_full(path: Path) -> bool:
-    try:
-        return os.statvfs(path.parent).f_bavail == 0
-    except OSError:
-        return False
+def _full(path: Path | None) -> DiskFull:
+    return DiskFull(
+        f"there is no room left for the catalog {path}",
+        safe=_SAFE,
+        hint="Make room on the disk, then try again.",
+    )
 
 
 def _corrupt(path: Path | None, detail: str) -> CatalogCorrupt:

@@ -12,7 +12,6 @@ costs room and nothing else.
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 import struct
 import threading
@@ -27,6 +26,7 @@ from vault.codec.digest import plain_digest
 from vault.errors import DiskFull, RepositoryError
 from vault.limits import CATALOG_WAIT_SECONDS
 from vault.repository.pack import ChunkPlace, PackedChunk, PackHead
+from vault.room import is_full
 
 T = TypeVar("T")
 
@@ -316,12 +316,8 @@ def _translated(error: Exception, path: Path) -> RepositoryError | DiskFull:
 
 
 def _is_full(error: Exception, path: Path) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC:
+    code, number = getattr(error, "sqlite_errorcode", 0) & 0xFF, getattr(error, "errno", 0)
+    if code == sqlite3.SQLITE_FULL or number in (errno.ENOSPC, errno.EDQUOT):
         return True
-    # What SQLite says where there is no room for its shared memory.
-    unsaid = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-    try:
-        return unsaid and os.statvfs(path.parent).f_bavail == 0
-    except OSError:
-        return False
+    # What SQLite says where there is no room for its log or its shared memory.
+    return code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and is_full(path.parent)
