@@ -32,6 +32,7 @@ FAULTS: Final = {
     "GUARD_RENAME": "undeleted",
     "GUARD_BORN_LOCKED": "pack",
 }
+_TAKEN_BACK: Final = "        :: atomic { where == IN_PLACE -> goto idle }\n"
 _NEVER_SO: Final = ("GUARD_NEWEST", "GUARD_CLOSED", "GUARD_NEEDED")
 
 
@@ -107,6 +108,23 @@ def test_once_all_is_calm_every_tombstone_comes_to_its_end(tmp_path: Path) -> No
     bounds = (*_SMALL, "OPS=1", "WITHOUT_COLLECTOR", "LIVENESS")
     errors, _, said = check(tmp_path, *bounds, fair=True)
     assert errors == 0, said
+
+
+def test_nobody_waits_for_ever_where_nobody_is_killed(tmp_path: Path) -> None:
+    """Where somebody did, spin would end in a state that is no process's end."""
+    errors, states, said = check(tmp_path, *_SMALL, "OPS=1", "UNDISTURBED")
+    assert errors == 0, said
+    assert states > 200_000
+
+
+def test_who_waits_for_ever_is_found(tmp_path: Path) -> None:
+    """A purger that does not expect that an undelete came between."""
+    head, decide, tail = MODEL.read_text("utf-8").partition("decide: if\n")
+    assert _TAKEN_BACK in tail
+    text = head + decide + tail.replace(_TAKEN_BACK, "", 1)
+    errors, _, said = check(tmp_path, *_SMALL, "OPS=1", "UNDISTURBED", model=text)
+    assert errors == 1, said
+    assert "invalid end state" in said
 
 
 @pytest.mark.parametrize("guard", FAULTS)

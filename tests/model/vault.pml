@@ -259,7 +259,11 @@ inline append(what, former) {
 #define record(what) append(what, w_after)
 #define sign(what) append(what, p_after)
 #define refresh() w_after = n
+#ifdef UNDISTURBED /* who would wait for ever is not saved by being killed */
+#define killed atomic { false -> goto idle }
+#else
 #define killed atomic { !calm -> goto idle }
+#endif
 
 proctype Writer() {
     byte t, needed;
