@@ -108,7 +108,7 @@ class Finding(msgspec.Struct, frozen=True):
     """Something a capture or restore met and worked around; `what` is a stable word."""
 
     # vanished, unreadable, changing, type-changed, not-captured, not-restored, folder-lost, extra,
-    # unknown, displaced, unmatched, attack-suspected
+    # unknown, displaced, unmatched, attack-suspected, not-judged
     what: str
     path: bytes
     detail: str

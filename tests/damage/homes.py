@@ -127,7 +127,8 @@ class Site:
 
     def _captured(self, vault: Vault) -> Any:
         item = vault.snapshot("db")
-        return self._restored(vault), item.findings
+        # What could not be judged since a file is damaged is said, and is stored all the same.
+        return self._restored(vault), [f for f in item.findings if f.what != "not-judged"]
 
     def _undeleted(self, vault: Vault) -> Any:
         (item,) = vault.undelete([self.tombstone])

@@ -28,6 +28,10 @@ def look_for_attack(unit: WriteUnit, volume: str) -> tuple[Finding, ...]:
     try:
         if _judge(unit, volume, unit.catalog.events.of(volume)) is None:
             return ()
+    except VaultError as error:
+        detail = f"whether it looks like an attack could not be told: {error.message}"
+        return (Finding("not-judged", b"", detail),)
+    try:
         with exclusive(unit.home, f"volume-{volume}"):
             events = refresh(unit, volume)
             found = _judge(unit, volume, events)

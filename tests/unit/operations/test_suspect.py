@@ -13,7 +13,8 @@ from tests.unit.operations.conftest import Site
 from tests.unit.operations.test_capture import captured
 from tests.unit.operations.test_delete import deleted
 from vault import limits
-from vault.errors import StoreUnreachable
+from vault.catalog.events import Events
+from vault.errors import CatalogCorrupt, StoreUnreachable
 from vault.lifecycle.event import EventType
 from vault.lifecycle.retention import Claim, retained
 from vault.limits import MIB
@@ -22,6 +23,7 @@ from vault.operations.enroll import change
 from vault.operations.extend import extend, facts_of, standings
 from vault.operations.finalize import finalize
 from vault.operations.status import status
+from vault.operations.suspect import look_for_attack
 from vault.repository.snapshot import SnapshotRecord, list_snapshots
 from vault.store.contract import WritableStore
 
@@ -268,6 +270,23 @@ def test_an_alarm_that_cannot_be_recorded_fails_no_snapshot_and_comes_with_the_n
     assert alarm(site) == ""
     assert whats(captured(site)[1]) == [SUSPECTED]
     assert alarm(site) == "attacked"
+
+
+def test_what_cannot_be_judged_is_not_called_an_attack(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(_self: object, _volume: str) -> Any:
+        raise CatalogCorrupt("a row of events is not what was written")
+
+    fill(site)
+    captured(site)
+    volume = site.write.catalog.volumes.resolve("db").id
+    with monkeypatch.context() as patch:
+        patch.setattr(Events, "of", damaged)
+        findings = look_for_attack(site.write, volume)
+    assert whats(findings) == ["not-judged"]
+    assert "a row of events" in findings[0].detail
+    assert look_for_attack(site.write, volume) == ()
 
 
 @pytest.mark.parametrize("days", [1, 6])
