@@ -10,6 +10,7 @@ from typing import Any
 
 from adapters.directory import kernel
 from adapters.directory.scribes import Scribes
+from vault.store import durable
 from vault.store.directory import DirectoryStore
 from vault.store.s3 import S3Store
 from vault.testing.crash import CrashPoint
@@ -29,6 +30,11 @@ def arm(point: CrashPoint) -> None:
     point.wrap_reads(DirectoryStore, *_READS)
     point.wrap(Scribes, "_send", "_hear")
     watch_commits(around=point.around)
+
+
+def arm_seals(point: CrashPoint) -> None:
+    """Make a step of the moment in which a stored file has its name, and not yet its flag."""
+    point.wrap_reads(durable, "seal")
 
 
 def arm_calls(point: CrashPoint) -> None:
