@@ -271,7 +271,7 @@ class Vault(Opened):
         """Check that everything stored is there, authentic and locked; needs no kit."""
         report = operations.verify.verify(self._reading, deep=deep)
         if self._role == "writer":
-            operations.verify.forget_lost_packs(self._writing.index, report)
+            operations.verify.mend(self._writing, report)
             operations.alarm.verification(self._writing, report)
         return report
 

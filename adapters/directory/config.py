@@ -16,7 +16,7 @@ PURGING: Final = b"purging"  # purge has won: being destroyed
 PURGED: Final = b"purged"  # empty; tells a purged mount point from one in place
 
 PART: Final = b".vault-part-%d-%d"
-"""A file being restored in place, until it is renamed: process, counter."""
+"""A file being restored in place, until it is renamed: process, counter; see `parts`."""
 
 DISPLACED: Final = b".vault-displaced-%d"
 """Appended to the name of what was in the way of a restore in place."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
-from adapters.directory import config, kernel, mapping
+from adapters.directory import config, kernel, mapping, parts
 from adapters.directory.failures import Findings, shown
 from adapters.directory.filling import Blocks, fill
 from adapters.directory.metadata import Given, Metadata
@@ -38,12 +39,16 @@ class Placing:
     ) -> None:
         """Write a regular file; it has its name only when it is whole, or the target is new.
 
-        `given` tells of the open file what need not be set.
+        `given` tells of the open file what need not be set. A part is claimed until it is renamed.
         """
+        claims = ExitStack()
 
         def make(at: bytes) -> None:
             fd = os.open(at, _CREATE, _PRIVATE, dir_fd=parent)
             try:
+                if self._in_place:
+                    parts.claim(fd)
+                    claims.callback(os.close, os.dup(fd))
                 fill(fd, entry, blocks)
                 self._metadata.apply(fd, entry, given(fd) if given is not None else None)
             except BaseException:
@@ -52,7 +57,8 @@ class Placing:
             finally:
                 os.close(fd)
 
-        self._place(parent, name, entry, make)
+        with claims:
+            self._place(parent, name, entry, make)
 
     def node(self, parent: int, name: bytes, entry: Entry) -> None:
         """Make a symlink, FIFO, socket or device."""

@@ -131,9 +131,9 @@ class DirectoryRestoration:
             self._scribes.wait()
             self._scribes.close()
             standing.finish()
-            syncing.finish()
             if self._survey is not None:
                 self._survey.finish()
+            syncing.finish()
         except OSError as error:
             raise as_failure(error, f"finish “{shown(self._target)}”") from error
         standing.close()

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from adapters.directory import comparison, config, listing
+from adapters.directory import comparison, config, listing, parts
 from adapters.directory.failures import Findings
 from adapters.directory.trail import Journey
+from vault import limits
 from vault.provider import Entry, Kind, LostFolder
 
 
@@ -28,6 +29,7 @@ class Survey(Journey):
         super().__init__(root)
         self._findings = findings
         self._levels: list[_Level] = []
+        self._left: list[bytes] = []
         self.entered(os.fstat(root))
 
     def differs(self, entry: Entry) -> bool:
@@ -47,9 +49,12 @@ class Survey(Journey):
         return result
 
     def finish(self) -> None:
-        """Report what is left at the ends of all open directories."""
+        """Report what is left at the ends of all open directories; clear what are parts."""
         self.rise()
         self.leaving()
+        for path in self._left:
+            if not parts.clear(self.root, path):
+                self._report(path)
 
     def entered(self, info: os.stat_result) -> None:
         """See Journey."""
@@ -72,5 +77,10 @@ class Survey(Journey):
 
     def _extra(self, name: bytes) -> None:
         path = self.here + b"/" + name if self.here else name
-        if path != config.TRASH:
-            self._findings.report("extra", path, "not in the snapshot; left as it is")
+        if parts.is_part(name) and len(self._left) < limits.FINDINGS_MAX:
+            self._left.append(path)
+        elif path != config.TRASH:
+            self._report(path)
+
+    def _report(self, path: bytes) -> None:
+        self._findings.report("extra", path, "not in the snapshot; left as it is")

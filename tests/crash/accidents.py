@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 
 from tests.crash.small_disk import SmallDisk
@@ -21,11 +21,11 @@ FULL = ("error: DiskFull:", "error: StoreFull:", "no room left", "No space left"
 AWAY = ("error: StoreUnreachable:", "is not reachable", "no answer")
 
 
-def kill(verb: Verb, steps: Iterable[int]) -> int:
+def kill(verb: Verb, steps: Iterable[int], arming: Callable[[CrashPoint], object] = arm) -> int:
     """The process of a verb is killed at each of these steps; returns how often it died."""
 
     def dying(point: CrashPoint) -> str:
-        arm(point)
+        arming(point)
         return verb.act()
 
     deaths = 0

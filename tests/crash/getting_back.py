@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.crash.verb import Verb
+from vault.errors import TargetNotEmpty
 from vault.library import Vault
 from vault.operations.enroll import Enrolment
 from vault.operations.items import RestoreRequest
@@ -32,6 +35,9 @@ class Restore(Verb):
         """See Verb."""
         if told:
             assert read_tree(self.target) == self.kept
+        if self.target.exists() and any(self.target.iterdir()):
+            with pytest.raises(TargetNotEmpty):
+                self._restore(self.target)
         again = self.target.with_name(f"{self.target.name}-again")
         self._restore(again)
         assert read_tree(again) == self.kept
@@ -48,7 +54,7 @@ class Restore(Verb):
 class RestoreInPlace(Verb):
     """Bring the volume itself back to a former state; the present one is kept first.
 
-    What a broken one left beside a file (`.vault-part-…`) stays, and is told as an extra.
+    What a broken one left beside a file (`.vault-part-…`), the next one takes away.
     """
 
     def prepare(self) -> None:
@@ -83,7 +89,8 @@ class RestoreInPlace(Verb):
         self.world.check()
 
     def _is_back(self, now: Tree) -> bool:
-        return all(now.facts[path] == facts for path, facts in self.kept.facts.items())
+        kept = all(now.facts[path] == facts for path, facts in self.kept.facts.items())
+        return kept and not list(self.world.source.rglob(".vault-part-*"))
 
 
 class Rebuild(Verb):

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.directory import kernel
 from adapters.directory.scribes import Scribes
+from vault.store import durable
 from vault.store.directory import DirectoryStore
 from vault.store.s3 import S3Store
 from vault.testing.crash import CrashPoint
@@ -60,6 +61,11 @@ def arm_names(point: CrashPoint) -> None:
         setattr(os, name, refused(getattr(os, name), raised))
     libc = kernel._libc()
     setattr(libc, "renameat2", refused(libc.renameat2, returned))  # noqa: B010 - as below
+
+
+def arm_seals(point: CrashPoint) -> None:
+    """Make a step of the moment in which a stored file has its name, and not yet its flag."""
+    point.wrap_reads(durable, "seal")
 
 
 def arm_calls(point: CrashPoint) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from botocore.compat import get_current_datetime
@@ -20,12 +21,19 @@ from tests.promises.scenes import Scene, make_scene
 from tests.rgw import RgwBucket, ShiftedClock, fresh_bucket
 from vault.compose import RoleName
 from vault.library import Vault
-from vault.lifecycle.tombstone import HALF_DONE
+from vault.lifecycle.tombstone import HALF_DONE, State
 from vault.operations.enroll import Enrolment
 from vault.operations.items import RestoreRequest
 from vault.store.contract import Reader
 from vault.store.opening import open_store
 from vault.testing.trees import Tree, read_tree
+
+_AT_HOME: Final = re.compile(
+    r"(catalog|index)\.db(-wal|-shm)?|keys/\w+\.key|locks/[\w-]+|vault\.(id|toml)|root\.pub"
+    r"|recovery\.kit|uptime\.json|baselines/vol_\w+\.baseline"
+    r"|uptime\.new|baselines/vol_\w+\.baseline\..+"  # the next one takes its place
+)
+_ASIDE: Final = (State.TOMBSTONED, State.PURGING)
 
 
 @dataclass
@@ -106,7 +114,9 @@ class World(ABC):
     def snapshot(self) -> str:
         """Take a snapshot that is not disturbed."""
         with self.opened() as vault:
-            return self.acknowledge(vault.snapshot("db").id)
+            taken = self.acknowledge(vault.snapshot("db").id)
+        assert not list(self.home().glob("baselines/*.baseline.*"))
+        return taken
 
     def acknowledge(self, snapshot: str) -> str:
         """A snapshot was reported done: it has to give back what stands in the volume now."""
@@ -168,8 +178,22 @@ class World(ABC):
         self.check_tidy()
 
     def check_tidy(self) -> None:
-        """Nothing half done stays in the home, nor beside the volume."""
-        assert not list(self.source.parent.glob(".vault-trash/*/*")) or not self.source.exists()
+        """Nothing half done stays in the home but what the next of its kind replaces.
+
+        Beside the volume stands what waits in quarantine, and nothing else of vault's.
+        """
+        home = self.home()
+        names = {str(file.relative_to(home)) for file in home.rglob("*") if file.is_file()}
+        assert not [name for name in names if not _AT_HOME.fullmatch(name)]
+        with self.opened() as vault:
+            states = {t.id: t.state for t in vault.tombstones() if t.state in _ASIDE}
+        beside = self.source.parent
+        held = {path.name: os.listdir(path) for path in beside.glob(".vault-trash/*")}
+        assert {t for t in states if states[t] == State.TOMBSTONED} <= held.keys() <= states.keys()
+        assert all(names == ["data"] for t, names in held.items() if states[t] == State.TOMBSTONED)
+        assert {path.name for path in beside.glob(".vault*")} <= (
+            {".vault-trash"} if held else set()
+        )
 
 
 def _picture(vault: Vault) -> tuple[set[Any], set[Any], set[Any]]:

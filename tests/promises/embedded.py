@@ -77,10 +77,10 @@ class Embedded:
         assert not report.findings, report.findings
 
 
-def embed(root: Path, *, tree: bool = True) -> Embedded:
+def embed(root: Path, *, tree: bool = True, immutable: bool = False) -> Embedded:
     """Make the vault and its volume; no snapshot yet. `tree=False`: an empty volume."""
     site = Embedded(root)
-    Vault.init(site.home, store=f"file://{site.store}?immutable=no")
+    Vault.init(site.home, store=f"file://{site.store}{'' if immutable else '?immutable=no'}")
     site.source.parent.mkdir(parents=True, exist_ok=True)
     if tree:
         build_tree(site.source)

@@ -22,7 +22,7 @@ from vault.operations.record import refresh
 from vault.operations.stamp import stamp
 from vault.operations.unit import WriteUnit
 from vault.operations.uptime import accumulated_uptime
-from vault.operations.verify import forget_lost_packs, verify
+from vault.operations.verify import mend, verify
 from vault.operations.watch import watch_tombstone, watch_volume
 
 Attempts: TypeAlias = dict[tuple[Task, str], datetime]
@@ -127,7 +127,7 @@ def _extend(unit: WriteUnit, _duty: Duty) -> str:
 def _verify(unit: WriteUnit, _duty: Duty) -> str:
     reconcile(unit)
     report = verify(unit, deep=False)
-    forget_lost_packs(unit.index, report)
+    mend(unit, report)
     alarm.verification(unit, report)
     _note(unit, Task.VERIFY)
     return f"{report.snapshots} snapshots, {len(report.findings)} findings"

@@ -262,7 +262,7 @@ def _verified(unit: RecordUnit, final: SnapshotRecord, *, deep: bool) -> FinalSn
         volume=final.header.volume,
         final_for=final.header.final_for,
         stored_at=final.stored_at,
-        verified=not report.findings,
+        verified={finding.what for finding in report.findings} <= {"unsealed"},  # locked it is
         unread=final.header.findings,
         locked_until=report.locked_until,
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from vault.catalog.snapshots import row_of
+from vault.errors import LockRefused, ObjectMissing
 from vault.operations.items import FindingItem, VerifyReport
-from vault.operations.unit import ReadUnit
+from vault.operations.unit import ReadUnit, WriteUnit
 from vault.repository.audit_log import SHELF as AUDIT
 from vault.repository.authentic import list_keys
 from vault.repository.checker import CheckTerms, check
-from vault.repository.index import LocalIndex
 from vault.repository.index_objects import KIND as INDEX
 from vault.repository.journal import read_events
 from vault.repository.records import Shelf, read_records
@@ -64,12 +65,20 @@ def verify(unit: ReadUnit, *, deep: bool) -> VerifyReport:
     )
 
 
-def forget_lost_packs(index: LocalIndex, report: VerifyReport) -> None:
-    """Let the next snapshots store anew what is gone or damaged, instead of referring to it."""
+def mend(unit: WriteUnit, report: VerifyReport) -> None:
+    """Do what can be done about findings; the next look tells what it was good for.
+
+    The next snapshots store anew what is gone or damaged, instead of referring to it. What is not
+    guarded as it should be is guarded again: its lock is extended to where it is.
+    """
     for finding in report.findings:
         digest = digest_of(finding.path)
         if finding.path.startswith("packs/") and digest and finding.what in _LOST:
-            index.forget_pack(bytes.fromhex(digest))
+            unit.index.forget_pack(bytes.fromhex(digest))
+        elif finding.what == "unsealed":
+            for found in unit.reader.list(finding.path):
+                with suppress(ObjectMissing, LockRefused):
+                    unit.store.extend(found.key, unit.reader.now(), version=found.version)
 
 
 def _look_at_the_rest(unit: ReadUnit, *, deep: bool) -> None:

@@ -26,6 +26,10 @@ _THREADS: Final = 8
 _THREADS_DEEP: Final = 3  # each holds a whole pack
 _AHEAD: Final = 32
 _UNLOCKED: Final = datetime.min.replace(tzinfo=UTC)
+_UNSEALED: Final = (
+    "it is whole and locked, but lacks the immutable flag that the files of this store carry; "
+    "the writer sets it again when it verifies, where it may"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class CheckTerms:
 
 @dataclass(frozen=True, slots=True)
 class CheckFinding:
-    """What is wrong with an object: missing, damaged, unlocked."""
+    """What is wrong with an object: missing, damaged, unlocked, unsealed."""
 
     what: str
     key: str
@@ -185,11 +189,13 @@ def _look(reader: Reader, task: _Task) -> _Result | None:
         if task.kind and not _is_signed(task, verified):
             return None
         version = verified.version
-    until = _locked_until(reader, listed, version)
+    until, firm = _lock_of(reader, listed, version)
     finding: CheckFinding | None = None
     if until < task.needed:
         detail = f"locked until {until:%Y-%m-%d}, needed until {task.needed:%Y-%m-%d}"
         finding = CheckFinding("unlocked", listed.key, detail)
+    elif not firm:
+        finding = CheckFinding("unsealed", listed.key, _UNSEALED)
     return _Result(listed.key, listed.size, until, finding, notes)
 
 
@@ -203,24 +209,26 @@ def _is_signed(task: _Task, verified: Verified) -> bool:
     return lies_in_place(record.key, record.body)
 
 
-def _locked_until(reader: Reader, listed: Listed, version: str) -> datetime:
+def _lock_of(reader: Reader, listed: Listed, version: str) -> tuple[datetime, bool]:
     """The lock of the authentic version, or of a twin with the same bytes that is locked longer.
 
-    A put that was tried twice leaves twins, and either may be the one that was extended.
+    A put that was tried twice leaves twins, and either may be the one that was extended. Also
+    whether what else guards that version in this store stands.
     """
-    until = _lock(reader, listed.key, version)
+    held = _lock(reader, listed.key, version)
     for twin in listed.oldest:
-        later = _lock(reader, listed.key, twin.version) if twin.version != version else until
-        if later > until:
+        later = _lock(reader, listed.key, twin.version) if twin.version != version else held
+        if later[0] > held[0]:
             data = reader.get(listed.key, version=twin.version)
-            until = later if content_digest(data) == digest_of(listed.key) else until
-    return until
+            held = later if content_digest(data) == digest_of(listed.key) else held
+    return held
 
 
-def _lock(reader: Reader, key: str, version: str) -> datetime:
+def _lock(reader: Reader, key: str, version: str) -> tuple[datetime, bool]:
     """Until when nobody can delete a version; a lock that a right could bypass is none."""
     try:
         lock = reader.retention(key, version=version)
     except ObjectMissing:
-        return _UNLOCKED
-    return lock.until or _UNLOCKED if lock.mode is LockMode.COMPLIANCE else _UNLOCKED
+        return _UNLOCKED, True
+    until = lock.until or _UNLOCKED if lock.mode is LockMode.COMPLIANCE else _UNLOCKED
+    return until, lock.firm

@@ -40,10 +40,14 @@ class LockMode(StrEnum):
 
 
 class Lock(msgspec.Struct, frozen=True):
-    """A version's lock: `until` is None only where there is none."""
+    """A version's lock: `until` is None only where there is none.
+
+    `firm` is False where the store guards its objects by more than locks, and this one not.
+    """
 
     mode: LockMode
     until: datetime | None
+    firm: bool = True
 
 
 class ObjectVersion(msgspec.Struct, frozen=True):
@@ -110,6 +114,7 @@ class Keeper(Protocol):
     def extend(self, key: str, until: datetime, *, version: str) -> datetime:
         """Lock this version until then at least; returns the lock as read back.
 
+        What else guards it in this store stands afterwards, too, where this process may see to it.
         Raises ObjectMissing, LockRefused (beyond the ceiling).
         """
 

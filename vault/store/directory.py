@@ -3,16 +3,21 @@
     vault-store                          says that this is a store; without it nothing is read
     objects/<key>, objects/<key>~<n>     version 0 and later versions of a key
     locks/<key>/<unix seconds>~<n>       version n is locked until then; the latest counts
-    incoming/                            drafts, where a file system has no nameless files
+    incoming/                            drafts, where a file system has no nameless files;
+                                         `sealing-…` while files are made immutable
 
 Locks bind whoever comes through vault. The owner of the files and root can go around it: they are
 immutable where this process may make them so, and attestation says what that does not stop.
+The marker's own flag says that files here are to carry it. A file has its name before its flag, as
+an immutable one could not get it: what a crash left between the two, the next process that stores
+something makes good.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -24,11 +29,20 @@ from vault.limits import MIB
 from vault.store.address import Address, invalid
 from vault.store.contract import Lock, LockMode, ObjectVersion, Receipt
 from vault.store.directory_files import compare, translated, walk
-from vault.store.durable import draft, make_directories, sync_directory, sync_file, unseal
+from vault.store.durable import (
+    draft,
+    is_sealed,
+    make_directories,
+    seal_file,
+    sync_directory,
+    sync_file,
+    unseal,
+)
 from vault.store.locks import refuse_past, round_up
 from vault.store.names import require_key
 
 _MARKER = "vault-store"
+_SEALING = "sealing-"
 _LATEST = 253_402_300_799  # the last second that has a date
 _LARGE = MIB
 """What is read in one go from here on leaves the system's cache to what the host works with."""
@@ -52,6 +66,7 @@ class DirectoryStore:
         self._objects = root / "objects"
         self._locks = root / "locks"
         self._settled = {root}
+        self._seals: bool | None = None
 
     def now(self) -> datetime:
         """See Reader: the host's time."""
@@ -89,15 +104,18 @@ class DirectoryStore:
     def retention(self, key: str, *, version: str | None = None) -> Lock:
         """See Reader."""
         with self._entered(fcntl.LOCK_SH):
-            until = self._locked_until(key, self._find(key, version))
-        return Lock(LockMode.NONE if until is None else LockMode.COMPLIANCE, until)
+            number = self._find(key, version)
+            until = self._locked_until(key, number)
+            firm = not self._expects_seals() or is_sealed(self._path(key, number))
+        return Lock(LockMode.NONE if until is None else LockMode.COMPLIANCE, until, firm)
 
     def put(self, key: str, data: bytes | bytearray, retain_until: datetime) -> Receipt:
         """See Writer."""
         until = round_up(retain_until)
         refuse_past(until, self.now())
         target = self._objects / require_key(key)
-        with self._entered(fcntl.LOCK_SH):
+        self._mend()
+        with self._entered(fcntl.LOCK_SH), self._sealing():
             self._settle(target.parent)
             number = self._same(key, data)
             if number is None:
@@ -105,13 +123,16 @@ class DirectoryStore:
             else:
                 sync_file(self._path(key, number))
                 sync_directory(target.parent)
+                self._seal(key, number)
             return Receipt(key, str(number), self._lock(key, number, until))
 
     def extend(self, key: str, until: datetime, *, version: str) -> datetime:
         """See Keeper."""
         until = round_up(until)
-        with self._entered(fcntl.LOCK_SH):
+        self._mend()
+        with self._entered(fcntl.LOCK_SH), self._sealing():
             number = self._find(key, version)
+            self._seal(key, number)
             held = self._locked_until(key, number)
             if held is not None and until <= held:
                 return held
@@ -120,7 +141,8 @@ class DirectoryStore:
 
     def delete(self, key: str, *, version: str) -> None:
         """See Reaper. Waits for puts and extensions under way, and they for it."""
-        with self._entered(fcntl.LOCK_EX):
+        self._mend()
+        with self._entered(fcntl.LOCK_EX), self._sealing():
             try:
                 number = self._find(key, version)
             except ObjectMissing:
@@ -136,6 +158,52 @@ class DirectoryStore:
                 if held == number:
                     unseal(lock)
                     lock.unlink()
+
+    def _expects_seals(self) -> bool:
+        """Whether files here are to be immutable: the marker was made so, like any of them."""
+        return self.immutable and is_sealed(self.root / _MARKER)
+
+    def _mend(self) -> None:
+        """Before this process first stores: give back the flags that crashes kept off."""
+        if self._seals is not None:
+            return
+        incoming = self.root / "incoming"
+        with self._entered(fcntl.LOCK_SH):
+            self._seals = self._expects_seals()
+            self._settle(incoming)
+            left = [name for name in os.listdir(incoming) if name.startswith(_SEALING)]
+        if not (self._seals and left):
+            return
+        with self._entered(fcntl.LOCK_EX):  # nobody is storing: whoever left these has ended
+            places = (os.walk(root) for root in (self._objects, self._locks))
+            files = [Path(at, name) for place in places for at, _, names in place for name in names]
+            sealed = [seal_file(file) for file in files if not file.is_symlink()]
+            if all(sealed):
+                for name in left:
+                    (incoming / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def _sealing(self) -> Iterator[None]:
+        """Leave word of it for `_mend` while files get names and flags.
+
+        It costs no sync: a loss of power may take the word, and then verification tells.
+        """
+        if not self._seals:
+            yield
+            return
+        word = self.root / "incoming" / f"{_SEALING}{secrets.token_hex(8)}"
+        os.close(os.open(word, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444))
+        try:
+            yield
+        finally:
+            word.unlink(missing_ok=True)
+
+    def _seal(self, key: str, number: int) -> None:
+        """Set the flag again on what is there already: an object and its locks."""
+        if self.immutable:
+            locks = [path for path, held in self._lock_files(key) if held == number]
+            for path in (self._path(key, number), *locks):
+                seal_file(path)
 
     def _insist(self) -> None:
         """Raise StoreUnreachable where the store is not there."""
@@ -274,6 +342,8 @@ def establish(address: Address, profile: str | None, clock: Clock, *, create: bo
             parts = {"beside": root, "spares": root / "incoming"}
             with draft(_MARKER_TEXT, **parts, modified=clock.now()) as file:
                 file.publish(marker, immutable=store.immutable)
+        elif store.immutable:
+            seal_file(marker)
 
 
 def _read_exactly(handle: int, start: int, length: int) -> bytes:

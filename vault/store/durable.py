@@ -108,6 +108,18 @@ def draft(
         os.close(handle)
 
 
+def seal_file(path: Path) -> bool:
+    """`seal` for a file by its name, never through a symlink."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return seal(handle)
+    finally:
+        os.close(handle)
+
+
 def seal(handle: int) -> bool:
     """Set the immutable flag where this process and file system may; tells whether it is set."""
     try:
@@ -131,8 +143,11 @@ def unseal(path: Path) -> None:
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a file carries the immutable flag."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    """Whether a file carries the immutable flag, as far as this process can see."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
     try:
         return bool(_flags(handle) & _IMMUTABLE)
     except OSError:

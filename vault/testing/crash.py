@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from vault.store import durable
+
 _STEPS_OF_OS: Final = (
     *("fsync", "link", "mkdir", "mknod", "rename", "replace"),
     *("rmdir", "symlink", "unlink"),
@@ -80,6 +82,7 @@ class CrashPoint:
     def wrap_system(self) -> None:
         """Make steps of what changes a file system for good."""
         self.wrap(os, *_STEPS_OF_OS)
+        self.wrap(durable, "seal")
 
 
 def killed_at(number: int, work: Callable[[CrashPoint], str]) -> tuple[bool, str]:

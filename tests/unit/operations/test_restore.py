@@ -33,7 +33,7 @@ from vault.operations.rebuild import rebuild
 from vault.operations.rehearse import rehearse
 from vault.operations.restore import execute_restore, plan_restore, save_present
 from vault.operations.unit import ReadUnit
-from vault.operations.verify import forget_lost_packs, verify
+from vault.operations.verify import mend, verify
 from vault.operations.watch import watch_volume
 
 
@@ -264,7 +264,7 @@ def test_what_verify_found_lost_is_stored_anew(site: Site, tmp_path: Path) -> No
         site.memory.lose(found.key)
     report = verify(site.write, deep=False)
     assert {finding.what for finding in report.findings} == {"missing"}
-    forget_lost_packs(site.write.index, report)
+    mend(site.write, report)
     captured(site)
     restored(site, to=tmp_path / "out")
     assert tree(tmp_path / "out") == tree(site.source)

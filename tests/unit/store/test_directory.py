@@ -25,7 +25,7 @@ from vault.errors import (
     StoreUnreachable,
 )
 from vault.store.directory import DirectoryStore
-from vault.store.durable import is_sealed, unseal
+from vault.store.durable import unseal
 from vault.store.names import content_digest, digest_of, pack_key
 from vault.store.opening import establish_store, open_store
 from vault.testing.clock import ManualClock
@@ -106,25 +106,6 @@ def test_files_are_read_only_and_dated_by_the_clock(
     assert status.st_mtime == clock.now().timestamp()
     (found,) = store.list("")
     assert found.modified == clock.now()
-
-
-@root_only
-def test_files_are_immutable_where_they_can_be_until_collected(
-    tmp_path: Path, clock: ManualClock
-) -> None:
-    new_store(tmp_path / "store", clock)
-    store = DirectoryStore(tmp_path / "store", clock)
-    receipt = store.put("a", b"data", clock.now() + DAY)
-    files = [path for path in store.root.rglob("*") if path.is_file() and path.parent != store.root]
-    try:
-        assert len(files) == 2
-        assert all(is_sealed(path) for path in files)
-        with pytest.raises(PermissionError):
-            files[0].unlink()
-    finally:
-        clock.advance(2 * DAY)
-        store.delete("a", version=receipt.version)
-    assert not [path for path in files if path.exists()]
 
 
 def test_a_damaged_object_is_not_taken_for_the_same(
