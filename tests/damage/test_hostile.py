@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.damage.hostile import CONTENT, PAGE, TABLE, Rogue, file, folder, symlink
+from tests.damage.hostile import CONTENT, ELSEWHERE, PAGE, TABLE, Rogue, file, folder, symlink
 from tests.fuzz import sealing
 from tests.golden.reading import RESCUE, present
 from vault.library import Vault
@@ -42,11 +42,12 @@ def rogue(tmp_path: Path) -> Rogue:
 
 
 def untouched(root: Path) -> bool:
-    """Whether all beside the targets is as it was."""
+    """Whether all beside the targets is as it was, and nothing stands at the system's root."""
     precious = root / "outside" / "precious"
     held = precious.stat()
     return (
-        set(os.listdir(root)) <= {"outside", "store", "recovery.kit", "by-vault", "by-rescue"}
+        not any(map(os.path.lexists, ELSEWHERE))
+        and set(os.listdir(root)) <= {"outside", "store", "recovery.kit", "by-vault", "by-rescue"}
         and os.listdir(root / "outside") == ["precious"]
         and precious.read_text() == "as it was"
         and (stat.S_IMODE(held.st_mode), held.st_nlink) == (0o640, 1)
