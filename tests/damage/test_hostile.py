@@ -252,7 +252,7 @@ _HOLLOW: Final = {
         looks=True,
     ),
     "a page of very many files that are one": Hollow(
-        many(200_000, lambda _: file(b"b", (), link=b"n")), "200002 entries", "'b': ", looks=True
+        many(100_000, lambda _: file(b"b", (), link=b"n")), "100002 entries", "'b': ", looks=True
     ),
     "a page of four million extents": Hollow(
         many(470, lambda number: file(b"b%06d" % number, [(0, 0, 0)] * 8192)),
