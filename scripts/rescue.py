@@ -17,10 +17,11 @@ import os
 import struct
 import sys
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import boto3
@@ -36,10 +37,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 MOST = 64 << 20  # bytes of any one object [2]
 DIRECTORY, SYMLINK, NODES = 1, 2, {3: 0o010000, 4: 0o020000, 5: 0o060000, 6: 0o140000}
 FIELDS = "path kind mode uid gid mtime size ctime ino dev n link target rdev attrs segments torn"
-Entry = namedtuple("Entry", FIELDS)  # noqa: PYI024
+FEW, CHUNK = msgspec.Meta(max_length=8192), tuple[bytes, int, int, int, int, int, bool]
+OF = {"path": bytes, "segments": Annotated[list[tuple[int, int]], FEW] | None}
+Entry = msgspec.defstruct("Entry", [(f, OF.get(f, Any)) for f in FIELDS.split()], array_like=True)
+ROW = tuple[Entry, Annotated[list[tuple[int, int, int]], FEW], int, int]
+PAGE, TABLE = tuple[list[Any], list[CHUNK], list[ROW]], tuple[list[Any], list[tuple[bytes, CHUNK]]]
 Record = namedtuple("Record", "key header head tail stored_at")  # noqa: PYI024
-UNREAD = (KeyError, ValueError, TypeError, OSError, RecursionError, ClientError,
-          msgspec.DecodeError, struct.error, zstandard.ZstdError, InvalidSignature, InvalidTag)
+UNREAD = (LookupError, ValueError, TypeError, OSError, RecursionError, ClientError,
+          msgspec.DecodeError, struct.error, zstandard.ZstdError, InvalidSignature, InvalidTag,
+          pyrage.DecryptError)
 
 class Files:
     """A file:// store: `objects/<key>`, later versions beside it as `<key>~<n>`."""
@@ -115,10 +121,8 @@ class Vault:
     def records(self, prefix: str, kind: str) -> Iterator[Record]:
         """What is signed by whom the charter allows [3, 5]; the rest is told and passed over."""
         for key, data, at in self.objects(prefix):
-            try:
+            with spared(f"passed over: {key}", lambda text: print(text, file=sys.stderr)):
                 yield self.record(key, kind, data, at)
-            except UNREAD as error:
-                print(f"passed over: {key}: {error!r}", file=sys.stderr)
 
     def record(self, key: str, kind: str, data: bytes, at: datetime) -> Record:
         magic, version, size = struct.unpack_from(">8sHI", data)
@@ -178,37 +182,43 @@ class Vault:
             raise ValueError("a chunk is not what its id says")
         return data
 
-    def listed(self, ref: list[Any], kind: int, where: str, lost: list[str]) -> Any:
-        try:
-            return msgspec.msgpack.decode(self.chunk(ref, kind))
-        except UNREAD as error:
-            lost.append(f"the entries {where}: {error!r}")
-            return ()
+    def page(self, ref: list[Any], parts: list[Any]) -> Iterator[tuple[bytes, Entry, Any]]:
+        packs, chunks, rows = msgspec.msgpack.decode(self.chunk(ref, 1), type=PAGE)
+        refs = [to_ref(packs, chunk) for chunk in chunks]
+        for entry, extents, part, count in rows:
+            del parts[part if {e.path for e, _ in parts} <= {entry.path} else 0 :]
+            pieces = [(refs[c], at, size) for c, at, size in extents]
+            parts += [(entry, pieces)] if part == len(parts) else []
+            if len(parts) == count:
+                entry.segments = parts[0][0].segments and [s for e, _ in parts for s in e.segments]
+                yield entry.path, entry, [piece for _, pieces in parts for piece in pieces]
+                parts.clear()
 
     def entries(self, record: Record, lost: list[str]) -> Iterator[tuple[Entry, list[Any]]]:
         """Entries with their pieces [ref, offset, length], in order [8, 9, 10]."""
         keys = self.keys(json.loads(record.head)["session"])
         if keys["writer"] != record.header["key"]:
             raise ValueError("the snapshot and its session have different signers")
-        secret, bound = bytes.fromhex(keys["data_key"]), blake3(record.head).digest()
-        secret += record.tail[:32]
-        plain = unseal("vault 2026-11 snapshot body", secret, 0, bound, record.tail[32:])
-        parts, last = [], b""
-        for table in msgspec.msgpack.decode(plain)["table"]:
-            packs, rows = self.listed(table, 2, f"after {os.fsdecode(last)!r}", lost) or ((), ())
-            for last, row in rows:
-                where = f"from {os.fsdecode(last)!r} on"
-                page = self.listed(to_ref(packs, row), 1, where, lost) or ((), (), ())
-                refs = [to_ref(page[0], chunk) for chunk in page[1]]
-                for (last, *fields), extents, part, count in page[2]:
-                    parts = parts if part == len(parts) else []
-                    pieces = [(refs[c], start, size) for c, start, size in extents]
-                    parts += [(Entry(last, *fields[:16]), pieces)] if part == len(parts) else []
-                    if len(parts) == count:
-                        whole, pieces = parts[0][0], [piece for _, more in parts for piece in more]
-                        spans = whole.segments and [s for e, _ in parts for s in e.segments or ()]
-                        yield whole._replace(segments=spans), pieces
-                        parts = []
+        secret, about = bytes.fromhex(keys["data_key"]) + record.tail[:32], blake3(record.head)
+        plain = unseal("vault 2026-11 snapshot body", secret, 0, about.digest(), record.tail[32:])
+        parts, path, place, met = [], b"", b"", set()
+        for part in msgspec.msgpack.decode(plain)["table"]:
+            with spared(f"the entries after {os.fsdecode(path)!r}", lost.append):
+                packs, rows = msgspec.msgpack.decode(self.chunk(part, 2), type=TABLE)
+                for first, row in rows:
+                    if row[0] in met or (order := first.replace(b"/", b"\0")) < place:
+                        return lost.append(f"the entries after {os.fsdecode(path)!r}: not in order")
+                    path, place, _ = first, order, met.add(row[0])
+                    with spared(f"the entries from {os.fsdecode(path)!r} on", lost.append):
+                        for path, entry, pieces in self.page(to_ref(packs, row), parts):  # noqa: B007
+                            yield entry, pieces
+
+@contextmanager
+def spared(what: str, tell: Callable[[str], Any]) -> Iterator[None]:
+    try:
+        yield
+    except UNREAD as error:
+        tell(f"{what}: {error!r}")
 
 def to_ref(packs: list[Any], row: list[Any]) -> list[Any]:
     return [row[0], packs[row[1]], [packs[row[1]][0], *row[2:]]]
@@ -271,19 +281,15 @@ def restore(vault: Vault, record: Record, to: str) -> int:
     lost, made, told = [], {b"": None}, 0
     os.makedirs(root := os.fsencode(to), 0o700)
     for entry, pieces in vault.entries(record, lost):
-        try:
+        with spared(repr(os.fsdecode(entry.path)), lost.append):
             blocks = (vault.chunk(ref, 0)[at : at + size] for ref, at, size in pieces)
             write(root, made, entry, blocks, len(lost) > told)
-        except UNREAD as error:
-            lost.append(f"{os.fsdecode(entry.path)!r}: {error!r}")
         told = len(lost)
     bare = "its own entry is lost: made anew for its owner alone, its mode, owner, times not known"
     lost += [f"{os.fsdecode(path)!r}: {bare}" for path, entry in made.items() if not entry]
     for path, entry in reversed([item for item in made.items() if item[1]]):
-        try:
+        with spared(repr(os.fsdecode(path)), lost.append):
             dress(os.path.join(root, path), entry)
-        except OSError as error:
-            lost.append(f"{os.fsdecode(path)!r}: {error!r}")
     sys.stderr.writelines(f"not whole: {text}\n" for text in lost)
     return 3 if lost else 0
 
@@ -306,7 +312,5 @@ def main() -> int:
     return restore(vault, chosen[-1], given["--to"]) if chosen else sys.exit("no such snapshot")
 
 if __name__ == "__main__":
-    try:
+    with spared("this cannot be read", sys.exit):
         sys.exit(main())
-    except (*UNREAD, pyrage.DecryptError) as error:
-        sys.exit(f"this cannot be read: {error!r}")

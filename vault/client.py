@@ -82,6 +82,12 @@ class Client:
             raise errors.UsageError(
                 "a token does not travel in the clear", hint="Use https://, or http:// on loopback."
             )
+        if not (shown.isascii() and shown.isprintable()):
+            raise errors.TokenInvalid(
+                "what is shown as a token is none",
+                safe="Nothing was changed.",
+                hint="Show one as it was made: vlt_…, in letters and digits.",
+            )
         trust = _trusted(verify if verify is not True else os.environ.get(CERTIFICATE) or True)
         local = base.removeprefix("unix://") if base.startswith("unix://") else None
         self._clock = clock or SystemClock()
@@ -306,6 +312,10 @@ class Client:
             last = attempt == _ATTEMPTS - 1
             try:
                 answer = self._http.request(method, path, **words)
+            except httpx.InvalidURL as error:
+                raise errors.UsageError(
+                    f"this cannot be asked for: {error}", hint="Look at the names in it."
+                ) from error
             except httpx.RequestError as error:
                 if last or method == "POST":
                     raise errors.StoreUnreachable(

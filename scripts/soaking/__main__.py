@@ -49,7 +49,7 @@ class Soak:
         self._read = 0
 
     def complain(self, what: str) -> None:
-        """A promise was broken."""
+        """A promise was broken, or a process holds more and more."""
         if what not in self.violations:
             self.violations.append(what)
             self.record.add("violation", what=what)
@@ -227,7 +227,7 @@ def _settled(server: Server, clocks: Clocks) -> None:
 
 
 def main() -> None:
-    """Run it; leaves with status 1 where a promise was broken."""
+    """Run it; leaves with status 1 where a promise was broken, or memory or descriptors rose."""
     words = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     words.add_argument("--minutes", type=float, default=120.0)
     words.add_argument("--seed", type=int, default=1)
@@ -262,6 +262,8 @@ def _begin(chosen: argparse.Namespace, where: Path, server: Server) -> Soak:
     watch.join()
     lines = report.read(chosen.out)
     print("\n".join(report.summary(lines)))
+    for rise in report.rising(lines):
+        soak.complain(rise)
     report.draw(lines, chosen.out.with_suffix(".svg"))
     return soak
 

@@ -1,4 +1,6 @@
-"""What a soak's record says: a table of what every process held, and a picture of it over time."""
+"""What a soak's record says: a table of what every process held, a picture of it over time, and
+which process held more and more.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,11 @@ _COLOURS: Final = {
     "gateway": "#888888",
 }
 _PANELS: Final = (("rss_kib", 1024, "resident memory, MiB"), ("fds", 1, "file descriptors"))
+_RISES: Final = {"rss_kib": 10, "fds": 15}
+"""How much more of a panel's unit may be held in an hour, by a straight line through a life."""
+_GROWN: Final = ("daemon", "purger", "collector")  # the gateway is Ceph's
+_WARM, _JUDGED = 10 * 60, 30 * 60
+"""Seconds of a life that are passed over, and those that must be left to judge it by."""
 _WIDTH, _HEIGHT, _LEFT, _TOP = 820, 190, 60, 30
 
 Sample = dict[str, Any]
@@ -46,6 +53,31 @@ def summary(lines: Iterable[Sample]) -> list[str]:
     head += ["descriptors first", "last", "most"]
     marks = ["---", *["---:"] * (len(head) - 1)]
     return [f"| {' | '.join(cells)} |" for cells in (head, marks, *rows)]
+
+
+def rising(lines: Iterable[Sample]) -> list[str]:
+    """Which lives held more and more than `_RISES` allows, in words; none where it is flat."""
+    samples = [line for line in lines if line["kind"] == "sample"]
+    found = []
+    for name in _GROWN:
+        for life in _lives([s for s in samples if s["process"] == name]):
+            warm = [s for s in life if s["t"] >= life[0]["t"] + _WARM]
+            if not warm or warm[-1]["t"] - warm[0]["t"] < _JUDGED:
+                continue
+            for what, unit, title in _PANELS:
+                rise = _slope([(s["t"], s[what] / unit) for s in warm]) * 3600
+                if rise > _RISES[what]:
+                    found.append(
+                        f"the {name} (pid {warm[0]['pid']}) held {rise:.1f} more in an hour "
+                        f"({title}), and may hold {_RISES[what]} more"
+                    )
+    return found
+
+
+def _slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the straight line that lies nearest to all of them."""
+    x, y = (sum(values) / len(points) for values in zip(*points, strict=True))
+    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
 
 
 def draw(lines: Sequence[Sample], out: Path) -> None:

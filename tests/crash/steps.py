@@ -80,7 +80,11 @@ def watch_commits(
     """Have every commit of SQLite pass through `around`; `done` is called after each."""
 
     class Watched(sqlite3.Connection):
-        """Commits by `COMMIT`, or as a context."""
+        """Commits by `COMMIT`, or as a context; told apart by their file."""
+
+        def __init__(self, database: Any, *words: Any, **named: Any) -> None:
+            super().__init__(database, *words, **named)
+            self._name = os.path.basename(database)
 
         def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
             run = super().execute
@@ -93,7 +97,7 @@ def watch_commits(
 
         def close(self) -> None:
             done(self)  # what the log holds is made durable before it goes into the file
-            around(super().close)()
+            around(_called(f"close {self._name}", super().close))()
 
         def _finished(self, run: Callable[..., Any]) -> Callable[..., Any]:
             def commit(*words: Any) -> Any:
@@ -101,10 +105,20 @@ def watch_commits(
                 done(self)
                 return answer
 
-            return commit
+            return _called(f"commit {self._name}", commit)
 
     connect: Any = sqlite3.connect
     sqlite3.connect = lambda *a, **named: connect(*a, **{**named, "factory": Watched})
+
+
+def _called(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, of which a crash point counts the steps under this name."""
+
+    def named(*words: Any) -> Any:
+        return call(*words)
+
+    named.__name__ = name
+    return named
 
 
 def watch_syncs(disk: Disk) -> None:

@@ -112,6 +112,14 @@ class Site:
         }
         return {name: self._try(question) for name, question in questions.items()}
 
+    def restored_elsewhere(self) -> Told:
+        """What a host that has nothing but store and kit restores."""
+        try:
+            with Vault.from_store(f"file://{self.root}/store", self.kit) as vault:
+                return Told(self._restored(vault))
+        except VaultError as error:
+            return Told(error=error.code)
+
     def _try(self, question: Callable[[Vault], Any]) -> Told:
         try:
             with Vault.open(self.home) as vault:

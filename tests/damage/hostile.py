@@ -22,6 +22,8 @@ from vault.testing.clock import ManualClock
 DATA, PAGE, TABLE = 0, 1, 2
 CONTENT: Final = b"what the files hold " * 50
 COMMON: Final = (0, 0, 5)
+ELSEWHERE: Final = frozenset({"/etc/hostile", "/x"})
+"""Where hostile paths lead that are absolute: nothing may be there."""
 
 
 def folder(path: bytes) -> list[Any]:

@@ -1,7 +1,8 @@
 """Every file below $VAULT_HOME, damaged: it is refused or made anew, and never believed.
 
 Each case lays the whole home down anew with one damage and asks everything of it: each answer is
-what it would have been, or one of vault's errors. What is only a cache is then made anew.
+what it would have been, or one of vault's errors. What is only a cache is then made anew; whatever
+else is damaged, store and kit alone restore.
 
 The damage is drawn: VAULT_TEST_SEED repeats a run, and every failure names its seed.
 """
@@ -102,6 +103,8 @@ def run(site: Site, found: list[tuple[str, str, bytes | None]]) -> None:
         if is_cache(name):
             site.lay(files)
             wrong += [f"{name}, {what}, made anew: {line}" for line in cured(site, whole)]
+        elif (told := site.restored_elsewhere()) != whole["restore"]:
+            wrong.append(f"{name}, {what}, from store and kit alone: {told}")
     assert wrong == [], f"VAULT_TEST_SEED={SEED}"
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from random import Random
 from typing import Any, Final
 
-from tests.fuzz import governing, listed, local, outside, stored, texts, tracked
+from tests.fuzz import doors, governing, listed, local, outside, stored, texts, tracked
 from tests.fuzz.mutation import mutate_bytes, mutate_text, mutate_value
 from vault.errors import VaultError
 
@@ -57,6 +57,6 @@ TARGETS: Final = tuple(
     Target(*parts)
     for parts in (
         *(*stored.TARGETS, *local.TARGETS, *texts.TARGETS, *governing.TARGETS),
-        *(*tracked.TARGETS, *outside.TARGETS, *listed.TARGETS),
+        *(*tracked.TARGETS, *outside.TARGETS, *listed.TARGETS, *doors.TARGETS),
     )
 )

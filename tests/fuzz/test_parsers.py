@@ -22,7 +22,7 @@ _SLOW = frozenset(
     (
         *("charter", "session", "events", "snapshot", "index object", "local index"),
         *("audit books", "audit segment", "rules", "tracker's answer", "daemon's answer"),
-        "listing",
+        *("listing", "agent's call"),
     )
 )
 _BY_NAME = {target.name: target for target in TARGETS}
@@ -109,6 +109,9 @@ _FINDS = (
         "tracker's task",
         governing.bodies()[EntryKind.TASK_ADDED] | {"until": "0001-01-01T00:00:00+14:00"},
     ),
+    ("mounts", b"srv/\rx"),
+    ("agent's call", ["whoami", {}, "Bearer vlt_é"]),
+    ("agent's call", ["take_snapshot", {"volume": "a" * 70_000}, None]),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"seconds": 2**62}),
     ("window", governing.bodies()[EntryKind.WINDOW_ADDED] | {"rule": f"FREQ=DAILY;BYHOUR={2**62}"}),
 )

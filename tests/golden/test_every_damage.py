@@ -8,6 +8,7 @@ The damage is drawn: VAULT_TEST_SEED repeats a run, and every failure names its 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -20,8 +21,8 @@ from tests.damage.judging import Folder, Origin, by_rescue, by_vault, judge, run
 from tests.damage.kinds import KINDS
 from tests.damage.matrix import Damage, damages, of_kinds, one_of_each, some
 from tests.damage.reach import survey
-from tests.golden.make import VAULT
-from tests.golden.reading import VERSIONS, Golden, differences
+from tests.golden.make import VAULT, describe
+from tests.golden.reading import VERSIONS, Golden, differences, expected, present
 from vault.operations import auditing
 from vault.testing.trees import read_tree
 
@@ -42,7 +43,12 @@ def origin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     origin = Origin(stored, {}, held, kit, VAULT)
     place = Folder(golden.folder / "place", stored)
     never = by_vault(origin, place, newest.header.id, target).named
-    assert differences(golden.read(newest)[0], target) == []
+    whole, unread = golden.read(newest)
+    assert (describe(iter(whole.values())), unread) == (expected(golden.version, 3), [])
+    devices = {path for path, (item, _) in whole.items() if item.rdev}
+    assert never == (set() if os.geteuid() == 0 else devices)
+    assert present(target) == whole.keys() - never
+    assert differences(whole, target) == []
     return replace(origin, trees={newest.header.id: read_tree(target)}, never=never)
 
 

@@ -132,9 +132,9 @@ def test_rescue_takes_the_newest_of_a_volume(golden: Golden, tmp_path: Path) -> 
 
 
 def test_rescue_is_short_and_needs_nothing_of_vault() -> None:
-    """At most 312 lines and six libraries."""
+    """At most 316 lines and six libraries."""
     text = RESCUE.read_text("utf-8")
-    assert len(text.splitlines()) <= 312
+    assert len(text.splitlines()) <= 316
     imported = set()
     for node in ast.walk(ast.parse(text)):
         names = node.names if isinstance(node, ast.Import) else ()

@@ -13,7 +13,7 @@ import pytest
 from tests.certificates import behind_tls, make_certificate
 from vault.client import Client
 from vault.clock import SystemClock
-from vault.errors import StoreUnreachable, UsageError
+from vault.errors import StoreUnreachable, TokenInvalid, UsageError
 from vault.testing.clock import ManualClock
 
 
@@ -82,3 +82,14 @@ def test_a_token_does_not_travel_in_the_clear(url: str, monkeypatch: pytest.Monk
     monkeypatch.delenv("VAULTD_URL", raising=False)
     with pytest.raises(UsageError):
         Client(url, "vlt_x")
+
+
+def test_what_is_no_token_is_not_sent() -> None:
+    for shown in ("vlt_é", "vlt_x\r\nVault-Reason: none"):
+        with pytest.raises(TokenInvalid):
+            Client("http://127.0.0.1:1", shown)
+
+
+def test_a_name_that_no_request_holds_is_named() -> None:
+    with Client("http://127.0.0.1:1", "vlt_x") as vault, pytest.raises(UsageError, match="long"):
+        vault.volume("a" * 70_000)

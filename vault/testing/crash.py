@@ -5,9 +5,11 @@ Only a test's own process wires it in; no setting, variable or flag of the produ
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,6 +19,8 @@ _STEPS_OF_OS: Final = (
     *("fsync", "link", "mkdir", "mknod", "rename", "replace"),
     *("rmdir", "symlink", "unlink"),
 )
+_CHANGES_OF_OS: Final = ("chmod", "fchmod", "ftruncate", "pwrite", "utime")
+"""Of what stands under a name; the moment before each is that after another step."""
 
 
 class CrashPoint:
@@ -28,32 +32,34 @@ class CrashPoint:
 
     def __init__(self, at: int) -> None:
         self._at = at
-        self._steps = 0
-        self._guard = threading.Lock()
+        self.kinds = Counter[str]()
+        self._guard = threading.RLock()
         self.before_the_end: Callable[[], object] | None = None
         self.instead: Callable[[], object] | None = None
 
     @property
     def steps(self) -> int:
         """How many there were."""
-        return self._steps
+        return self.kinds.total()
 
-    def step(self) -> None:
-        """One more step. Does not return where it is the last."""
+    def step(self, kind: str = "") -> None:
+        """One more step, which `kinds` counts. Does not return where it is the last."""
         with self._guard:
-            if self._steps == self._at and self.instead:
-                self.instead()
-            elif self._steps == self._at:
-                if self.before_the_end:
-                    self.before_the_end()
-                os.kill(os.getpid(), signal.SIGKILL)
-            self._steps += 1
+            if self.steps == self._at:
+                self._at = -1  # what happens now has steps of its own
+                if self.instead:
+                    self.instead()
+                else:
+                    if self.before_the_end:
+                        self.before_the_end()
+                    os.kill(os.getpid(), signal.SIGKILL)
+            self.kinds[kind] += 1
 
     def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """A call that counts as a step before it."""
 
         def stepped(*words: Any, **named: Any) -> Any:
-            self.step()
+            self.step(call.__name__)
             return call(*words, **named)
 
         return stepped
@@ -62,9 +68,9 @@ class CrashPoint:
         """A call that counts as a step before it, and as another one after it."""
 
         def stepped(*words: Any, **named: Any) -> Any:
-            self.step()
+            self.step(call.__name__)
             answer = call(*words, **named)
-            self.step()
+            self.step(call.__name__)
             return answer
 
         return stepped
@@ -83,6 +89,39 @@ class CrashPoint:
         """Make steps of what changes a file system for good."""
         self.wrap(os, *_STEPS_OF_OS)
         self.wrap(durable, "seal")
+        for name in _CHANGES_OF_OS:
+            setattr(os, name, self._after_named(getattr(os, name)))
+        self._wrap_opening()
+
+    def _after_named(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """What has no name is gone with the process."""
+
+        def stepped(target: Any, *words: Any, **named: Any) -> Any:
+            answer = call(target, *words, **named)
+            if not isinstance(target, int) or os.fstat(target).st_nlink:
+                self.step(call.__name__)
+            return answer
+
+        return stepped
+
+    def _wrap_opening(self) -> None:
+        """A file that has a name and nothing in it is something else than none."""
+        of_os, of_io = os.open, io.open
+
+        def opens(path: Any, flags: int, *words: Any, **named: Any) -> int:
+            handle = of_os(path, flags, *words, **named)
+            if flags & os.O_CREAT:
+                self.step("create")
+            return handle
+
+        def opens_file(path: Any, mode: str = "r", *words: Any, **named: Any) -> Any:
+            file = of_io(path, mode, *words, **named)
+            if not isinstance(path, int) and "r" not in mode:
+                self.step("create")
+            return file
+
+        setattr(os, "open", opens)  # noqa: B010 - mypy has it overloaded
+        setattr(io, "open", opens_file)  # noqa: B010
 
 
 def killed_at(number: int, work: Callable[[CrashPoint], str]) -> tuple[bool, str]:
