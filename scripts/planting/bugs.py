@@ -90,10 +90,10 @@ BUGS: Final = (
         "        provider.whereabouts(place)\n",
     ),
     Bug(
-        "a hold keeps data from coming back, too",
+        "data come back only once their final snapshot is stored",
         "vault/operations/undelete.py",
         "        if not tombstone.can_undo():\n",
-        "        if not tombstone.can_undo() or tombstone.hold:\n",
+        "        if not tombstone.can_undo() or not tombstone.snapshot:\n",
     ),
     Bug(
         "an undelete that a crash cut off stays half done",

@@ -68,8 +68,9 @@ class Climate:
 
     @property
     def reachable(self) -> bool:
-        """Whether no call to the store ever fails here."""
-        return not (self.outages or self.faults.before or self.faults.after)
+        """Whether no call to the store ever fails here, and no listing is stale."""
+        faults = self.faults
+        return not (self.outages or faults.before or faults.after or faults.stale)
 
     @classmethod
     def drawn(cls, dice: Random) -> Climate:
