@@ -90,6 +90,18 @@ BUGS: Final = (
         "        provider.whereabouts(place)\n",
     ),
     Bug(
+        "data come back only once their final snapshot is stored",
+        "vault/operations/undelete.py",
+        "        if not tombstone.can_undo():\n",
+        "        if not tombstone.can_undo() or not tombstone.snapshot:\n",
+    ),
+    Bug(
+        "an undelete that a crash cut off stays half done",
+        "vault/operations/undelete.py",
+        '    if tombstone.state is not State.RESTORING:\n        return ""\n    with',
+        '    if True or tombstone.state is not State.RESTORING:\n        return ""\n    with',
+    ),
+    Bug(
         "a tombstone that is being restored may be purged",
         "vault/lifecycle/purge_plan.py",
         "if tombstone.state not in (State.TOMBSTONED, State.PURGING):",

@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from vault.errors import PlaceTaken, StoreUnreachable, TransitionRefused, VaultError
 from vault.lifecycle import purge_plan
 from vault.testing.clock import START
 from vault.testing.provider_contract import ProviderFixture, clause_names, clauses
@@ -19,7 +20,9 @@ from vault.testing.simulation.clocks import BEGIN
 from vault.testing.simulation.deeds import PREVIEW, SPAN, Deed, Deeds
 from vault.testing.simulation.disk import Disk, SimulatedProvider
 from vault.testing.simulation.many import simulate, told
+from vault.testing.simulation.oracle import Grave
 from vault.testing.simulation.scheduling import Process, ProcessDied, Scheduler, Violation
+from vault.testing.simulation.wants import Kept
 from vault.testing.simulation.world import World
 
 
@@ -143,6 +146,83 @@ def test_waiting_for_what_is_no_port_is_found() -> None:
 
     with pytest.raises(Violation, match="for no port"):
         scheduler.run([(p, partial(work, p)) for p in both])
+
+
+def set_aside(world: World) -> Grave:
+    """A volume that was acknowledged as deleted just now, in its quarantine; its place is free."""
+    volume = Kept("vol_1", "data", "production", "/srv/data", inode="100")
+    grave = Grave("tomb_1", "vol_1", began=world.time.at, acknowledged=True)
+    world.oracle.volumes[volume.id], world.oracle.graves[grave.id] = volume, grave
+    grave.tree = world.disk.make(world.quarantines.held_at(grave))
+    return grave
+
+
+def refuse(world: World, error: VaultError) -> None:
+    """An undelete of what was set aside is answered so."""
+    with world.quarantines.asked_back("tomb_1"):
+        raise error
+
+
+def test_an_undelete_that_nothing_explains_is_found(world: World) -> None:
+    """Within the window, where the data wait and their place is free; a store may be away."""
+    grave = set_aside(world)
+    with pytest.raises(Violation, match="P2: tomb_1 is refused within its window: Transition"):
+        refuse(world, TransitionRefused("it is being restored"))
+    world.quarantines.reachable = False
+    with pytest.raises(StoreUnreachable):
+        refuse(world, StoreUnreachable("an outage"))
+    world.quarantines.reachable = True
+    with pytest.raises(Violation, match="P2"):
+        refuse(world, StoreUnreachable("with no outage in this world"))
+    world.disk.make("/srv/data")
+    with pytest.raises(PlaceTaken):
+        refuse(world, PlaceTaken("something stands there"))
+    del world.disk.places["/srv/data"]
+    world.time.advance(grave.window)
+    with pytest.raises(TransitionRefused):
+        refuse(world, TransitionRefused("it is being purged"))
+
+
+@pytest.mark.parametrize(
+    ("state", "waits", "found"),
+    [
+        ("tombstoned", True, ""),
+        ("purging", True, ""),
+        ("restoring", True, "P2: tomb_1 is restoring, and its data wait"),
+        ("purged", True, "P2: tomb_1 is purged, and its data wait"),
+        ("store_only", True, "P2: tomb_1 is store_only, and its data wait"),
+        ("nowhere", False, "P2: tomb_1 is nowhere"),
+        ("quarantining", False, "P2: tomb_1 is quarantining"),
+        ("tombstoned", False, "P2: tomb_1 is tombstoned, and its data do not wait"),
+        ("purging", False, "P2: tomb_1 is purging, and its data do not wait"),
+        ("restored", False, "P4: tomb_1 is restored, and no undelete"),
+        ("purged", False, "P3: tomb_1 is purged, and its data stand at /srv/data"),
+        ("store_only", False, "P3: tomb_1 is store_only, and its data stand at /srv/data"),
+    ],
+)
+def test_a_tombstone_that_does_not_say_what_is_so_is_found(
+    world: World, state: str, waits: bool, found: str
+) -> None:
+    """In the end nothing is half done, and what is said of data is true of the disk."""
+    grave = set_aside(world)
+    if not waits:
+        world.disk.move(world.quarantines.held_at(grave), "/srv/data")
+    if not found:
+        world.quarantines.settled({grave.id: state})
+        return
+    with pytest.raises(Violation, match=found):
+        world.quarantines.settled({grave.id: state})
+
+
+def test_a_purge_that_nobody_finishes_is_found(world: World) -> None:
+    """What was decided is carried out, and what the oracle saw purged may be gone or not."""
+    grave = set_aside(world)
+    held = world.quarantines.held_at(grave)
+    world.disk.move(held, held.removesuffix("data") + "purging")
+    with pytest.raises(Violation, match="half purged"):
+        world.quarantines.settled({grave.id: "purged"})
+    world.disk.places.clear()
+    world.quarantines.settled({grave.id: "purged"})
 
 
 def deed(minutes: float, volume: int = 0, environment: str = "production", by: str = "bot") -> Deed:

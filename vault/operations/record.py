@@ -40,6 +40,9 @@ def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:
     its answer, its process or the store before that: it is entered now, so that whoever acts upon
     it acknowledges nothing that the audit log does not tell of. Others may have read it into the
     catalog meanwhile, so what is known says nothing of what is entered.
+
+    Where the store has lost every one, gives what was read before: the step that follows names the
+    last of these, so that their loss shows, and nothing that can be undone waits for them.
     """
     known = as_stored(unit.catalog.events.of(volume))
     read = read_events(unit.reader, unit.charter, unit.tampering, volume, known=known)
@@ -47,7 +50,7 @@ def refresh(unit: ReadUnit, volume: str) -> tuple[StoredEvent, ...]:
     unit.catalog.apply(*events)
     if isinstance(unit, RecordUnit):
         enter_untold(unit, events, volume)
-    return events
+    return events or tuple(known)
 
 
 def as_stored(rows: Iterable[EventRow]) -> list[StoredEvent]:

@@ -11,7 +11,8 @@ The contract, which `vault.testing.store_contract` checks on every implementatio
 - `get` with a range returns exactly the bytes of that range that exist: fewer at the end of the
   object, none past it. It never returns a part of what it was asked for for any other reason.
 - `list` yields every version and every delete marker of every key under a prefix, keys in byte
-  order, newest version first; lazily and in bounded memory.
+  order, newest version first; lazily and in bounded memory. What a put answered before the listing
+  began is in it, whoever put it and whoever lists: of a hold a purger learns in no other way.
 - Locks only ever grow. `extend` to an earlier date than the present one changes nothing and
   returns the lock that holds. A date beyond the ceiling raises LockRefused.
 - `delete` removes one version whose lock has lapsed, and raises LockRefused while it holds.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -21,8 +22,8 @@ class Faults:
     """How often what happens, each from 0 to 1, by call.
 
     `before`: the call fails without effect. `after`: it succeeds and the answer is lost. `delay`:
-    it takes up to `delay_seconds` of the clock's time. `stale`: a listing lacks what was put since
-    the last call. `outage` calls in a row fail, from call number `outage_at` on.
+    it takes up to `delay_seconds` of the clock's time. `stale`: a listing lacks what this very
+    store put last. `outage` calls in a row fail, from call number `outage_at` on.
     """
 
     before: float = 0.0
@@ -35,14 +36,26 @@ class Faults:
 
 
 class FaultyStore:
-    """Passes calls on, some of them badly. `calls` counts them, `failed` those that failed."""
+    """Passes calls on, some of them badly.
 
-    def __init__(self, store: WholeStore, clock: Clock, faults: Faults, *, seed: int) -> None:
+    `calls` counts them, `failed` those that failed; `counts` tells what of each kind happened.
+    """
+
+    def __init__(
+        self,
+        store: WholeStore,
+        clock: Clock,
+        faults: Faults,
+        *,
+        seed: int,
+        counts: Counter[str] | None = None,
+    ) -> None:
         self.address = store.address
         self.clocked = store.clocked
         self.seed = seed
         self.calls = 0
         self.failed = 0
+        self.counts: Counter[str] = Counter() if counts is None else counts
         self._store = store
         self._clock = clock
         self._faults = faults
@@ -76,7 +89,7 @@ class FaultyStore:
         found = self._pass("list", lambda: self._store.list(prefix))
         with self._guard:
             hidden = self._recent if self._rolls(self._faults.stale) else set()
-        return (version for version in found if (version.key, version.version) not in hidden)
+        return (version for version in found if not self._hides(version, hidden))
 
     def retention(self, key: str, *, version: str | None = None) -> Lock:
         """See Reader."""
@@ -94,6 +107,7 @@ class FaultyStore:
             pause = self._faults.delay_seconds * self._dice.random()
             delayed = self._rolls(self._faults.delay)
             self.failed += before or after
+            self._note(out=self._out(number), before=before, after=after, delayed=delayed)
         if delayed:
             self._clock.sleep(pause)
         if before:
@@ -102,6 +116,17 @@ class FaultyStore:
         if after:
             raise StoreUnreachable(f"{name}, call {number}: answer lost (seed {self.seed})")
         return answer
+
+    def _hides(self, version: ObjectVersion, hidden: Collection[tuple[str, str]]) -> bool:
+        hides = (version.key, version.version) in hidden
+        self.counts["stale listings"] += hides
+        return hides
+
+    def _note(self, *, out: bool, before: bool, after: bool, delayed: bool) -> None:
+        self.counts["calls in an outage"] += out
+        self.counts["calls failed"] += before and not out
+        self.counts["answers lost"] += after and not before
+        self.counts["answers delayed"] += delayed
 
     def _rolls(self, share: float) -> bool:
         return self._dice.random() < share

@@ -201,6 +201,16 @@ def listing_is_by_key_in_byte_order(fixture: StoreFixture) -> None:
     assert list(fixture.store.list(f"{root}/nothing")) == []
 
 
+def what_was_put_is_listed_at_once(fixture: StoreFixture) -> None:
+    """Each listing has all that was put before it began, whichever thread put it."""
+    root = f"contract/{secrets.token_hex(4)}"
+    keys = [f"{root}/{number}" for number in range(8)]
+    with ThreadPoolExecutor(1) as elsewhere:
+        for number, key in enumerate(keys):
+            elsewhere.submit(fixture.store.put, key, b"x", fixture.until()).result()
+            assert [found.key for found in fixture.store.list(root)] == keys[: number + 1]
+
+
 def listing_tells_size_and_time(fixture: StoreFixture) -> None:
     """Sizes in bytes; times are the store's, aware and in UTC."""
     key, data = fixture.fresh(b"y" * 1234)
@@ -329,6 +339,7 @@ _CLAUSES: Final[tuple[Clause, ...]] = (
     another_credentials_overlay_hides_nothing,
     a_marker_hides_a_plain_get_only,
     listing_is_by_key_in_byte_order,
+    what_was_put_is_listed_at_once,
     listing_tells_size_and_time,
     many_versions_are_listed,
     extending_goes_forward_only,

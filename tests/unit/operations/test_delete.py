@@ -29,6 +29,7 @@ from vault.operations.hold import hold, release
 from vault.operations.unit import WriteUnit
 from vault.operations.watch import watch_volume
 from vault.provider import Provider
+from vault.repository.authentic import Tampering
 from vault.repository.journal import read_events
 from vault.store.contract import Receipt, WritableStore
 from vault.store.opening import compose_store
@@ -125,6 +126,18 @@ def test_a_volume_that_is_back_and_not_yet_resumed_is_frozen_once_deleted(
     undelete.undelete(site.write, tombstone.id)
     assert site.write.catalog.volumes.resolve("db").alarm
     assert change(site.write, "db", EventType.SOURCE_ACKNOWLEDGED).state == "active"
+
+
+def test_data_come_back_though_the_store_has_lost_every_record_of_them(site: Site) -> None:
+    """What is recorded then names the last that was known: the loss shows."""
+    tombstone = deleted(site)
+    for key in {version.key for version in site.memory.list(f"events/{tombstone.volume}/")}:
+        site.memory.lose(key)
+    assert undelete.undelete(site.write, tombstone.id).state is State.RESTORED
+    assert (site.source / "orders").exists()
+    notes: list[Tampering] = []
+    assert list(read_events(site.write.reader, site.write.charter, notes, tombstone.volume))
+    assert [note.what for note in notes] == ["gap"]
 
 
 def cut_off(site: Site, *, after: int) -> WriteUnit:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -33,6 +35,20 @@ def test_the_same_seed_fails_in_the_same_places() -> None:
     assert 20 < outcomes(7).count(False) < 60
 
 
+def test_what_happened_is_counted() -> None:
+    """Each kind by its name; a call that failed before has no answer to lose."""
+    clock, counts = ManualClock(), Counter[str]()
+    faults = Faults(before=0.3, after=0.3, delay=0.3, outage_at=10, outage=5)
+    store = FaultyStore(MemoryStore(clock), clock, faults, seed=3, counts=counts)
+    for _ in range(100):
+        with suppress(StoreUnreachable):
+            store.now()
+    assert counts.pop("answers delayed") > 10
+    assert counts["calls in an outage"] == 5
+    assert min(counts["calls failed"], counts["answers lost"]) > 10
+    assert counts.total() == store.failed < store.calls == 100
+
+
 def test_a_lost_answer_has_had_its_effect() -> None:
     clock = ManualClock()
     memory = MemoryStore(clock)
@@ -48,6 +64,9 @@ def test_a_stale_listing_lacks_the_last_put_alone() -> None:
     store.put("a", b"", clock.now() + timedelta(days=1))
     store.put("b", b"", clock.now() + timedelta(days=1))
     assert [found.key for found in store.list("")] == ["a"]
+    assert store.counts["stale listings"] == 1
+    assert list(store.list("c")) == []
+    assert store.counts["stale listings"] == 1
 
 
 def test_a_manual_clock_moves_only_by_hand() -> None:

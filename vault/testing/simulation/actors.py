@@ -227,7 +227,8 @@ def set_aside(world: World, vault: Vault, name: str, *, task: str) -> None:
 
 def bring_back(world: World, vault: Vault, identifier: str) -> str:
     """Undelete; says which volume is back."""
-    (item,) = vault.undelete([identifier])
+    with world.quarantines.asked_back(identifier):
+        (item,) = vault.undelete([identifier])
     if world.oracle.undeleted(item.id):
         world.entries.acknowledged(item.id, ("undeleted",))
     return item.volume

@@ -32,7 +32,7 @@ from vault.testing.simulation.world import World
 
 STEPS: Final = 60
 _AT_WORK: Final = 5
-_MOST_RESTORED: Final = 6
+_RESTORED_AGAIN: Final = 6
 _JUMPS: Final = (
     (0.35, timedelta(minutes=7)),
     (0.35, timedelta(hours=5)),
@@ -80,6 +80,8 @@ class _Life:
         self._daemon = DaemonLife(world)
         self._troubles = Troubles(world, self._daemon)
         self._operators = [Operator(world, "anna"), Operator(world, "ben")]
+        self._restored: set[str] = set()
+        self._states: dict[str, str] = {}
 
     def live(self, steps: int) -> None:
         """Begin, go on, and look back on a calm day."""
@@ -147,6 +149,7 @@ class _Life:
         world.scheduler.run(tasks)
         for process, _ in tasks:
             if process.dead:
+                world.counts["deaths"] += 1
                 world.note(f"{process.name}: died")
             if process.error is not None:
                 raise _violation(process) from process.error
@@ -174,6 +177,7 @@ class _Life:
         for task in (self._daemon.round, lambda: purger(world), lambda: collector(world)):
             self._run(task())
         self._run((Process("reader"), self._look_back), (Process("auditor"), self._audit))
+        world.quarantines.settled(self._states)
 
     def _audit(self) -> None:
         """What was cut off was taken up again: from store and kit alone the logs are whole."""
@@ -188,9 +192,9 @@ class _Life:
         provider = world.provider()
         with Vault.from_store(world.url, world.kit) as vault:
             tombstones = [(item.id, item.state) for item in vault.tombstones()]
+            self._states = dict(tombstones)
             world.oracle.listed(tombstones, [item.id for item in vault.snapshots()])
-            wanted = [snapshot.id for snapshot in world.oracle.wanted()]
-            for identifier in world.dice.sample(wanted, min(len(wanted), _MOST_RESTORED)):
+            for identifier in self._to_restore():
                 target = f"/restored/{identifier}"
                 request = RestoreRequest(what=identifier, to=Path(target), kit=world.kit)
                 report = vault.restore(request)
@@ -201,6 +205,15 @@ class _Life:
             found = {finding.path for finding in vault.verify(deep=True).findings}
             world.reports.verified(found, deep=True)
 
+    def _to_restore(self) -> list[str]:
+        """Everything wanted that was not restored yet, and some that was."""
+        wanted = [snapshot.id for snapshot in self._world.oracle.wanted()]
+        fresh = [each for each in wanted if each not in self._restored]
+        known = [each for each in wanted if each in self._restored]
+        again = self._world.dice.sample(known, min(len(known), _RESTORED_AGAIN))
+        self._restored.update(fresh)
+        return fresh + again
+
     def _undo(self) -> None:
         """Whatever can be undone by promise, and is where it was put, is undone."""
         world = self._world
@@ -208,9 +221,9 @@ class _Life:
             for item in vault.tombstones():
                 grave = world.oracle.graves[item.id]
                 due = item.undo_until is not None and item.undo_until > world.host.now()
-                there = grave.tree is not None and world.place_of(grave.tree).endswith("/data")
+                there = world.tree(world.quarantines.held_at(grave)) is not None
                 taken = world.tree(world.oracle.volumes[grave.volume].location) is not None
-                if item.state == "tombstoned" and due and there and not taken:
+                if due and there and not taken:
                     try:
                         vault.undelete([item.id])
                     except VaultError as error:

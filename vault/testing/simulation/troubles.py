@@ -39,8 +39,7 @@ class Troubles:
         elif dice.random() < 0.5:
             self.world.lie(timedelta(0))
         if dice.random() < climate.attacks / 2:
-            name, attack = dice.choice(list(self._on_the_host().items()))
-            self.world.note(f"attacker: {name}: {attack() or 'done'}")
+            self._attack(self._on_the_host())
 
     def intruder(self) -> Task:
         """The attacker at the store, while others work with it."""
@@ -49,8 +48,7 @@ class Troubles:
 
         def work() -> None:
             for _ in range(world.dice.randint(1, 3)):
-                name, attack = world.dice.choice(list(self._on_the_store().items()))
-                world.note(f"attacker: {name}: {attack() or 'done'}")
+                self._attack(self._on_the_store())
                 world.scheduler.reach(process)
 
         return process, work
@@ -62,6 +60,7 @@ class Troubles:
         self.world.pass_time(off)
         self.world.host.start()
         self.world.disk.mounts += 1
+        self.world.counts["power cuts"] += 1
         self.world.note("power was gone for a while")
 
     def _lie(self) -> None:
@@ -69,9 +68,16 @@ class Troubles:
         self.world.lie(timedelta(minutes=minutes, seconds=self.world.dice.random()))
         self.world.note(f"the host's clock is {minutes} minutes off")
 
+    def _attack(self, deeds: dict[str, Callable[[], str]]) -> None:
+        """One of these deeds, which says what it was done to: to nothing, it is not counted."""
+        name, attack = self.world.dice.choice(list(deeds.items()))
+        what = attack()
+        self.world.counts[f"attacker {name}"] += bool(what)
+        self.world.note(f"attacker: {name}: {what or 'nothing there'}")
+
     # --- on the host -----------------------------------------------------------------------------
 
-    def _on_the_host(self) -> dict[str, Callable[[], str | None]]:
+    def _on_the_host(self) -> dict[str, Callable[[], str]]:
         return {
             "destroys a volume": self._destroy,
             "moves a volume away": self._evict,
@@ -87,64 +93,67 @@ class Troubles:
             [v.location for v in self.world.oracle.volumes.values()] or ["/srv/nothing"]
         )
 
-    def _destroy(self) -> str | None:
+    def _destroy(self) -> str:
         place = self._somewhere()
-        self.world.disk.places.pop(place, None)
-        return place
+        return place if self.world.disk.places.pop(place, None) else ""
 
-    def _evict(self) -> str | None:
+    def _evict(self) -> str:
         place = self._somewhere()
-        self._evict_from(place)
-        return place
+        return place if self._evict_from(place) else ""
 
-    def _return(self) -> str | None:
-        disk = self.world.disk
+    def _return(self) -> str:
+        disk, back = self.world.disk, ""
         for away in [name for name in disk.places if name.startswith("/away")]:
             place = away.removeprefix("/away")
             if place not in disk.places:
-                disk.places[place] = disk.places.pop(away)
-        return None
+                disk.places[place], back = disk.places.pop(away), place
+        return back
 
-    def _replace(self) -> str | None:
+    def _replace(self) -> str:
         place, disk = self._somewhere(), self.world.disk
         self._evict_from(place)
-        if place not in disk.places:
-            disk.put(disk.make(place), b"another", b"another's")
+        if place in disk.places:
+            return ""
+        disk.put(disk.make(place), b"another", b"another's")
         return place
 
-    def _evict_from(self, place: str) -> None:
+    def _evict_from(self, place: str) -> bool:
         disk, away = self.world.disk, f"/away{place}"
-        if place in disk.places and away not in disk.places:
+        can = place in disk.places and away not in disk.places
+        if can:
             disk.places[away] = disk.places.pop(place)
+        return can
 
-    def _loot(self) -> str | None:
+    def _loot(self) -> str:
         places = [place for place in self.world.disk.places if place.endswith("/data")]
         if not places:
-            return "nothing there"
+            return ""
         place = self.world.dice.choice(places)
         del self.world.disk.places[place]
         return place.rpartition("/.trash")[0]
 
-    def _clear(self) -> str | None:
+    def _clear(self) -> str:
         pattern = self.world.dice.choice(_CACHES)
         self.daemon.end()
-        for path in self.world.home("writer").glob(pattern):
+        found = list(self.world.home("writer").glob(pattern))
+        for path in found:
             path.unlink()
         if pattern.startswith("uptime"):
             self.world.record_lost = self.world.time.at
-        return pattern
+        return pattern if found else ""
 
-    def _edit(self) -> str | None:
+    def _edit(self) -> str:
         """Ask for no more than the charter's window."""
         path = self.world.home("writer") / "vault.toml"
         text = path.read_text("utf-8")
-        path.write_text(text.replace('window = "72h"', 'window = "48h"'), "utf-8")
+        longer, shorter = 'window = "72h"', 'window = "48h"'
+        path.write_text(text.replace(longer, shorter), "utf-8")
         self.world.window = timedelta(hours=48)
-        return None
+        return shorter if longer in text else ""
 
     # --- on the store ----------------------------------------------------------------------------
 
-    def _on_the_store(self) -> dict[str, Callable[[], str | None]]:
+    def _on_the_store(self) -> dict[str, Callable[[], str]]:
         return {
             "lays a marker": self._marker,
             "lays another version": self._overwrite,
@@ -154,39 +163,39 @@ class Troubles:
             "leaves something behind": self._stray,
         }
 
-    def _some_key(self, prefix: str = "") -> str | None:
+    def _some_key(self, prefix: str = "") -> str:
+        """Some key; empty where there is none."""
         keys = sorted({version.key for version in self.world.server.list(prefix)})
-        return self.world.dice.choice(keys) if keys else None
+        return self.world.dice.choice(keys) if keys else ""
 
-    def _marker(self) -> str | None:
+    def _marker(self) -> str:
         key = self._some_key()
-        if key is not None:
+        if key:
             self.world.server.lay_marker(key)
             self.world.reports.tampered.add(key)
-        return None
+        return key
 
-    def _overwrite(self) -> str | None:
+    def _overwrite(self) -> str:
         key, dice = self._some_key(), self.world.dice
-        if key is not None:
+        if key:
             size = next(self.world.server.list(key)).size
             data = dice.randbytes(dice.choice([0, size, size + 1]))
-            self.world.server.lay_version(key, data, self.world.server.now() + timedelta(days=9))
-            self.world.reports.tampered.add(key)
-        return None
+            self._lay(key, data, timedelta(days=9))
+        return key
 
-    def _twin(self) -> str | None:
+    def _twin(self) -> str:
         """The same bytes once more, with a later date."""
         key = self._some_key()
         oldest = [v for v in self.world.server.list(key or "none/") if not v.marker][-1:]
         for version in oldest:
             data = self.world.server.get(version.key, version=version.version)
             self.world.server.lay_version(version.key, data, self.world.server.now())
-        return None
+        return key if oldest else ""
 
-    def _forge(self) -> str | None:
+    def _forge(self) -> str:
         world, graves = self.world, list(self.world.oracle.graves.values())
         if not graves:
-            return "nothing to forge"
+            return ""
         grave = world.dice.choice(graves)
         kind = world.dice.choice(
             [EventType.RELEASED, EventType.PURGED, EventType.UNDELETED, EventType.QUARANTINED]
@@ -205,16 +214,15 @@ class Troubles:
         self._lay(named(f"events/{grave.volume}/{event.id}", data), data)
         return str(kind)
 
-    def _replay(self) -> str | None:
+    def _replay(self) -> str:
         """An authentic record, under a name that says something else."""
         key = self._some_key("events/")
-        if key is None:
-            return None
-        data = next(iter(self._bytes(key)), None)
-        if data is not None:
-            stem = key.rpartition("/")[0]
-            self._lay(named(f"{stem}/evt_{'5' * 26}", data), data)
-        return None
+        data = next(iter(self._bytes(key)), None) if key else None
+        if data is None:
+            return ""
+        stem = key.rpartition("/")[0]
+        self._lay(named(f"{stem}/evt_{'5' * 26}", data), data)
+        return key
 
     def _bytes(self, key: str) -> list[bytes]:
         server = self.world.server
@@ -224,11 +232,11 @@ class Troubles:
             if not version.marker
         ]
 
-    def _stray(self) -> str | None:
+    def _stray(self) -> str:
         prefix = self.world.dice.choice(["snapshots/", "events/", "packs/", "index/", "keys/"])
         self._lay(f"{prefix}left-behind-{len(self.world.trace)}", b"something")
-        return None
+        return prefix
 
-    def _lay(self, key: str, data: bytes) -> None:
-        self.world.server.lay_version(key, data, self.world.server.now() + timedelta(days=50))
+    def _lay(self, key: str, data: bytes, lock: timedelta = timedelta(days=50)) -> None:
+        self.world.server.lay_version(key, data, self.world.server.now() + lock)
         self.world.reports.tampered.add(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -87,10 +88,12 @@ class Request:
 class Network:
     """What is under way: requests that arrive later than their senders believe.
 
-    `late` and `twice` say how often a failed request arrives after all, and one arrives again.
+    `late` and `twice` say how often a failed request arrives after all, and one arrives again;
+    `counts` tells how many did, and how many calls found the network parted.
     """
 
     dice: Random
+    counts: Counter[str]
     late: float = 0.0
     twice: float = 0.0
     under_way: list[Request] = field(default_factory=list)
@@ -169,6 +172,7 @@ class Wire:
     def _ask(self, call: Callable[[], _Answer]) -> _Answer:
         self._line.reach()
         if self._line.cut():
+            self._line.network.counts["calls over a parted network"] += 1
             raise StoreUnreachable("the network is parted")
         answer = call()
         self._line.reach()
@@ -179,12 +183,17 @@ class Wire:
         try:
             answer = self._ask(call)
         except StoreUnreachable:
-            self._perhaps_later(network.late, request)
+            self._perhaps_later(network.late, "requests arrived late", request)
             raise
-        self._perhaps_later(network.twice, request)
+        self._perhaps_later(network.twice, "requests arrived twice", request)
         return answer
 
-    def _perhaps_later(self, share: float, request: Callable[[], object]) -> None:
+    def _perhaps_later(self, share: float, what: str, request: Callable[[], object]) -> None:
         network = self._line.network
+
+        def counted() -> None:
+            network.counts[what] += 1
+            request()
+
         if network.dice.random() < share:
-            self._line.later(request)
+            self._line.later(counted)

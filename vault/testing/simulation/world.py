@@ -30,6 +30,7 @@ from vault.testing.simulation.deeds import PREVIEW, Deeds
 from vault.testing.simulation.disk import Disk, SimulatedProvider, Tree
 from vault.testing.simulation.entries import Entries
 from vault.testing.simulation.oracle import Oracle, Sight
+from vault.testing.simulation.quarantines import Quarantines
 from vault.testing.simulation.reports import Reports
 from vault.testing.simulation.scheduling import Process, Scheduler, here
 from vault.testing.simulation.wire import LATE_MAX, Line, Network, Request, WatchedStore, Wire
@@ -64,6 +65,12 @@ class Climate:
     brief: timedelta
     previews: int
     deletes: int
+
+    @property
+    def reachable(self) -> bool:
+        """Whether no call to the store ever fails here, and no listing is stale."""
+        faults = self.faults
+        return not (self.outages or faults.before or faults.after or faults.stale)
 
     @classmethod
     def drawn(cls, dice: Random) -> Climate:
@@ -106,9 +113,10 @@ class World:
         told = (lambda: self.time.at) if clocked else self.host.now
         ceiling = timedelta(days=400)
         self.server = MemoryStore(StoreClock(told), clocked=clocked, ceiling=ceiling)
-        self.network = Network(self.dice, self.climate.late, self.climate.twice)
         self.scheduler = Scheduler(self.dice, self._passing)
         self.oracle = Oracle(self._sight())
+        self.counts = self.oracle.counts
+        self.network = Network(self.dice, self.counts, self.climate.late, self.climate.twice)
         self.cut = False
         self.calm = False
         self.last_lie = BEGIN
@@ -123,6 +131,7 @@ class World:
         self._late: dict[bytes, bytes] | None = None
         self.reports = Reports(self.oracle, self.server, self.disk)
         self.entries = Entries(self.oracle, self.server)
+        self.quarantines = Quarantines(self.oracle, self.disk, self.climate.reachable)
         self.deeds = Deeds(self.oracle, self.climate.deletes, self._record_kept_since)
         self.window = self.climate.window
         self.record_lost = BEGIN
@@ -151,6 +160,7 @@ class World:
     def lie(self, offset: timedelta) -> None:
         """Set the host's wall clock wrong (or right again)."""
         if offset != self.host.offset:
+            self.counts["clock set wrong"] += bool(offset)
             self.host.offset = offset
             self.last_lie = self.time.at
 
@@ -202,7 +212,8 @@ class World:
         """The store as the running process reaches it, with weather of its own."""
         process = self._here()
         watched = self._watched[role]
-        store = FaultyStore(watched, self.host, self._weather(), seed=self.dice.getrandbits(32))
+        weather, seed = self._weather(), self.dice.getrandbits(32)
+        store = FaultyStore(watched, self.host, weather, seed=seed, counts=self.counts)
         line = Line(
             network=self.network,
             reach=lambda: self.scheduler.reach(process),
