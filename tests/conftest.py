@@ -21,6 +21,13 @@ settings.register_profile("here", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+@pytest.fixture
+def many_deletes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many deletes by one person are no accident here."""
+    monkeypatch.setattr("vault.limits.HUMAN_DELETES", 1000)
+    monkeypatch.setattr("vault.limits.ENVIRONMENT_DELETES", 1000)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_stays_for_good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test leaves files that nobody can delete: stores of tests take `?immutable=no`."""

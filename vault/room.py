@@ -1,9 +1,14 @@
-"""Whether a file system has room, asked where what failed does not say why."""
+"""Whether a file system has room: by what the system said, or asked where that tells nothing."""
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Final
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says where a disk is full, or a user's share of it."""
 
 
 def is_full(folder: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from vault import limits
 from vault.clock import format_span, format_time, parse_span
 from vault.errors import DiskFull, NotInitialised, SettingsError, UsageError
 from vault.limits import PROTECTED_WINDOW_FLOOR
+from vault.room import NO_ROOM
 from vault.urls import is_confidential
 
 RoleName = Literal["writer", "purger", "collector", "reader"]
@@ -242,7 +242,7 @@ def usable(home: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise DiskFull(
                 f"there is no room left for the vault's home {home}",
                 hint="Make room there, then run the same again.",

@@ -11,8 +11,8 @@ from typing import Final
 from vault import limits
 from vault.errors import DiskFull, PathUnsafe, SourceDenied, SourceError
 from vault.provider import Finding
+from vault.room import NO_ROOM
 
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _DENIED: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 _EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EBADF}
 _DISK: Final = {errno.EIO, errno.EROFS, errno.ENODEV, errno.ESTALE, errno.ENXIO}
@@ -28,7 +28,7 @@ def is_systemic(error: OSError) -> bool:
 
 def ends_restore(error: OSError) -> bool:
     """Whether no further entry could be written either."""
-    return error.errno in _FULL | _EXHAUSTED | _DISK
+    return error.errno in NO_ROOM | _EXHAUSTED | _DISK
 
 
 def shown(path: bytes) -> str:
@@ -44,7 +44,7 @@ def reason(error: OSError) -> str:
 def as_failure(error: OSError, doing: str) -> SourceError:
     """The vault error that tells of this one; `doing` completes “Could not …”."""
     message = f"Could not {doing}: {reason(error)}"
-    if error.errno in _FULL:
+    if error.errno in NO_ROOM:
         return DiskFull(
             message,
             safe="What was written before is complete; the unfinished file was removed.",

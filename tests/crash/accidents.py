@@ -94,10 +94,7 @@ def fill_disk(verb: Verb, disk: SmallDisk, pages: Iterable[int]) -> int:
         disk.leave(number)
         _, told = killed_at(NEVER, undisturbed)
         disk.grow()
-        failed = told.startswith("error:")
-        assert not failed or any(words in told for words in FULL), (number, told)
-        verb.settle("" if failed else told)
-        if not failed:
+        if not _settle_refused(verb, number, told, FULL):
             break
         refusals += 1
     verb.world.check(whole=True)
@@ -118,10 +115,7 @@ def refuse_names(verb: Verb, steps: Iterable[int]) -> int:
         _renew(verb, turn)
         verb.prepare()
         _, told = killed_at(number, crowded)
-        failed = told.startswith("error:")
-        assert not failed or any(words in told for words in FULL), (number, told)
-        verb.settle("" if failed else told)
-        if not failed:
+        if not _settle_refused(verb, number, told, FULL):
             break
         refusals += 1
     verb.world.check(whole=True)
@@ -142,10 +136,7 @@ def kill_server(verb: Verb, world: ServerWorld, calls: Iterable[int]) -> int:
         verb.prepare()
         _, told = killed_at(number, abandoned)
         world.restart()
-        failed = told.startswith("error:")
-        assert not failed or any(words in told for words in AWAY), (number, told)
-        verb.settle("" if failed else told)
-        failures += failed
+        failures += _settle_refused(verb, number, told, AWAY)
     verb.world.check(whole=True)
     return failures
 
@@ -190,6 +181,14 @@ def bring_back(verb: Verb, world: ServerWorld, calls: Iterable[int], *, pauses: 
         verb.settle(told)
     verb.world.check(whole=True)
     return returns
+
+
+def _settle_refused(verb: Verb, number: int, told: str, why: tuple[str, ...]) -> bool:
+    """A verb that was refused has told nothing, and was refused for this; whether it was."""
+    failed = told.startswith("error:")
+    assert not failed or any(words in told for words in why), (number, told)
+    verb.settle("" if failed else told)
+    return failed
 
 
 def _renew(verb: Verb, turn: int) -> None:

@@ -54,12 +54,8 @@ def test_without_room_for_any_name(tmp_path: Path, verb: type[Verb]) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("many_deletes")
 @ALL
-def test_at_every_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, verb: type[Verb]
-) -> None:
-    """Where so many deletes are no accident."""
-    monkeypatch.setattr("vault.limits.HUMAN_DELETES", 1000)
-    monkeypatch.setattr("vault.limits.ENVIRONMENT_DELETES", 1000)
+def test_at_every_page(tmp_path: Path, place: str, verb: type[Verb]) -> None:
     with small_disk(tmp_path / "world" / place) as disk, file_world(tmp_path / "world") as world:
         assert fill_disk(verb(world), disk, range(10_000)) > 0

@@ -25,10 +25,9 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Crashes:
+def crashes(tmp_path: Path, many_deletes: None) -> Crashes:
     """An embedded vault with a small volume, where so many deletes are no accident."""
-    monkeypatch.setattr("vault.limits.HUMAN_DELETES", 1000)
-    monkeypatch.setattr("vault.limits.ENVIRONMENT_DELETES", 1000)
+    del many_deletes
     return of_embedded(embed(tmp_path, tree=False))
 
 

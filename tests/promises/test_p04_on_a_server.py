@@ -31,16 +31,13 @@ def test_killed_at_some_steps_on_a_server(
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("many_deletes")
 @OPERATIONS
 def test_killed_at_every_step_on_a_server(
     rgw_bucket: RgwBucket,
     tmp_path: Path,
     operation: Callable[..., int],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where so many deletes are no accident."""
-    monkeypatch.setattr("vault.limits.HUMAN_DELETES", 1000)
-    monkeypatch.setattr("vault.limits.ENVIRONMENT_DELETES", 1000)
     crashes = of_scene(make_scene(rgw_bucket, tmp_path, tree=False))
     assert operation(crashes, iter(range(1000))) > 10
 

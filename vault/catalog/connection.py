@@ -6,7 +6,6 @@ of it, and one that does not fit is damage.
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 import threading
@@ -21,7 +20,7 @@ import msgspec
 
 from vault import limits
 from vault.errors import CatalogBusy, CatalogCorrupt, CatalogError, DiskFull
-from vault.room import is_full
+from vault.room import NO_ROOM, is_full
 
 _Decoded = TypeVar("_Decoded")
 
@@ -174,7 +173,7 @@ def _create(path: Path) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise _full(path) from error
         raise CatalogError(
             f"the catalog {path} cannot be opened: {error.strerror}", safe=_SAFE, hint=_WRITABLE

@@ -11,7 +11,6 @@ costs room and nothing else.
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 import struct
 import threading
@@ -26,7 +25,7 @@ from vault.codec.digest import plain_digest
 from vault.errors import DiskFull, RepositoryError
 from vault.limits import CATALOG_WAIT_SECONDS
 from vault.repository.pack import ChunkPlace, PackedChunk, PackHead
-from vault.room import is_full
+from vault.room import NO_ROOM, is_full
 
 T = TypeVar("T")
 
@@ -317,7 +316,7 @@ def _translated(error: Exception, path: Path) -> RepositoryError | DiskFull:
 
 def _is_full(error: Exception, path: Path) -> bool:
     code, number = getattr(error, "sqlite_errorcode", 0) & 0xFF, getattr(error, "errno", 0)
-    if code == sqlite3.SQLITE_FULL or number in (errno.ENOSPC, errno.EDQUOT):
+    if code == sqlite3.SQLITE_FULL or number in NO_ROOM:
         return True
     # What SQLite says where there is no room for its log or its shared memory.
     return code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and is_full(path.parent)

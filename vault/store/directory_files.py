@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from vault.errors import StoreDenied, StoreError, StoreFull, StoreUnreachable
+from vault.room import NO_ROOM
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO)
 
@@ -61,7 +61,7 @@ def translated(address: str) -> Iterator[None]:
 
 def _named(error: OSError, address: str) -> StoreError:
     what = f"{address}: {error.strerror} ({error.filename or 'no file'})"
-    if error.errno in _FULL:
+    if error.errno in NO_ROOM:
         return StoreFull(
             what,
             safe="Nothing half-written stays; what was stored before is untouched.",

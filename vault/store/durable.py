@@ -111,13 +111,10 @@ def draft(
 def seal_file(path: Path) -> bool:
     """`seal` for a file by its name, never through a symlink."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with _opened(path) as handle:
+            return seal(handle)
     except OSError:
         return False
-    try:
-        return seal(handle)
-    finally:
-        os.close(handle)
 
 
 def seal(handle: int) -> bool:
@@ -131,27 +128,29 @@ def seal(handle: int) -> bool:
 
 def unseal(path: Path) -> None:
     """Clear the immutable flag where it is set. Raises PermissionError."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        _change_flags(handle, set_bits=0, clear_bits=_IMMUTABLE)
-    except OSError as error:
-        # No flags on this file system: nothing to clear.
-        if error.errno not in (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL):
-            raise
-    finally:
-        os.close(handle)
+    with _opened(path) as handle:
+        try:
+            _change_flags(handle, set_bits=0, clear_bits=_IMMUTABLE)
+        except OSError as error:
+            # No flags on this file system: nothing to clear.
+            if error.errno not in (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL):
+                raise
 
 
 def is_sealed(path: Path) -> bool:
     """Whether a file carries the immutable flag, as far as this process can see."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with _opened(path) as handle:
+            return bool(_flags(handle) & _IMMUTABLE)
     except OSError:
         return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        return bool(_flags(handle) & _IMMUTABLE)
-    except OSError:
-        return False
+        yield handle
     finally:
         os.close(handle)
 

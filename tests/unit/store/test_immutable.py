@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.sealed import can_seal
 from vault.errors import StoreError
 from vault.store.directory import DirectoryStore
-from vault.store.durable import is_sealed, seal_file, unseal
+from vault.store.durable import is_sealed, unseal
 from vault.store.opening import establish_store
 from vault.testing.clock import ManualClock
 
@@ -27,11 +28,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def root(tmp_path: Path, clock: ManualClock) -> Iterator[Path]:
     """A new store whose files are immutable, until the test is over."""
-    probe = tmp_path / "probe"
-    probe.touch()
-    known = seal_file(probe)
-    unseal(probe)
-    if not known:
+    if not can_seal(tmp_path):
         pytest.skip(
             "the immutable flag cannot be set here: it takes root and a file system with it"
         )

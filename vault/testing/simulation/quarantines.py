@@ -59,7 +59,7 @@ class Quarantines:
                 f"P4: {name}, and no undelete is on record",
             )
             self.oracle.insist(
-                state not in ("purged", "store_only") or grave.purged or self._is_gone(grave),
+                state not in ("purged", "store_only") or grave.purged or not self._place(grave),
                 f"P3: {name}, and its data stand at {self._place(grave)}",
             )
             self.oracle.counts["tombstones settled"] += 1
@@ -81,6 +81,3 @@ class Quarantines:
     def _place(self, grave: Grave) -> str:
         places = self.disk.places.items()
         return next((place for place, tree in places if tree is grave.tree), "")
-
-    def _is_gone(self, grave: Grave) -> bool:
-        return not self._place(grave)
